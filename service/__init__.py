@@ -1,0 +1,1 @@
+"""boothd: an interpretation booth in a box. `README.md` draws the house; `conductor.py` tells the story."""

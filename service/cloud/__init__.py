@@ -1,0 +1,1 @@
+"""Palabra's REST API and its management WebSocket."""

@@ -1,0 +1,30 @@
+"""What a person can ask of the box. Buttons, socket and page enter by one door, `conductor.ask`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NextPair:
+    """LANG tap: the next pair of the menu."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToggleLive:
+    """LIVE tap: start, pause or resume, whichever the phase asks for; in FAULT or WAITING, try again now."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """LIVE hold: end the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """MUTE edge: line-out silent or not; None turns it over."""
+
+    on: bool | None = None
+
+
+Command = NextPair | ToggleLive | End | Mute

@@ -1,0 +1,64 @@
+"""Language pairs, their order on the LANG button, and the names of translated tracks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+TRACK_PREFIX = "translation_"
+CODE = re.compile(r"^[a-z]{2,3}(-[a-z]{2,4})?$")
+
+
+@dataclass(frozen=True, slots=True)
+class LanguagePair:
+    """One choice of the LANG button: a source, its targets, and the documented options of both.
+
+    Codes are lower-case (palabra-api 4.8); `source` may be "auto", then `detectable` lists the candidates.
+    Queue levels in milliseconds; None leaves the server's default.
+    """
+
+    name: str
+    source: str
+    targets: tuple[str, ...]
+    detectable: tuple[str, ...] = ()
+    voice_id: str | None = None
+    hotwords_glossary_ids: tuple[str, ...] = ()
+    verification_glossary_ids: tuple[str, ...] = ()
+    translation_glossary_ids: tuple[str, ...] = ()
+    desired_queue_level_ms: int | None = None
+    max_queue_level_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """The pairs in button order; never empty."""
+
+    pairs: tuple[LanguagePair, ...] = field(default=())
+
+    def after(self, pair: LanguagePair) -> LanguagePair:
+        """The pair that follows, the first one after the last."""
+        return self.pairs[(self.pairs.index(pair) + 1) % len(self.pairs)]
+
+
+def language_of_track(name: str) -> str | None:
+    """The language of a translated track by its name, None for any other track (palabra-api 2.5)."""
+    lowered = name.lower()
+    return lowered.removeprefix(TRACK_PREFIX) if lowered.startswith(TRACK_PREFIX) else None
+
+
+def base_code(language: str) -> str:
+    """The language without its region: "en-us" -> "en"."""
+    return language.split("-", 1)[0]
+
+
+def match_target(language: str, targets: tuple[str, ...]) -> str | None:
+    """Which requested target a language named by the server means.
+
+    The ladder of palabra-api 2.5: the exact code, then the same base code, then the only target there is.
+    """
+    if language in targets:
+        return language
+    for target in targets:
+        if base_code(target) == base_code(language):
+            return target
+    return targets[0] if len(targets) == 1 else None

@@ -1,0 +1,67 @@
+"""What the conductor and the sound road need from others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from service.core.audio import EncodedFrame
+from service.core.session import Session
+
+
+class EncodedSource(Protocol):
+    """Line-in, already Opus."""
+
+    async def read(self) -> EncodedFrame:
+        """The next frame, every 20 ms, silence included; never ends. Cancelling loses at most one frame."""
+
+
+class EncodedSink(Protocol):
+    """Takes the packets of one translated track."""
+
+    def push(self, frame: EncodedFrame) -> None:
+        """Take one packet as it came from the wire, in any order. Never blocks, never raises."""
+
+
+class Sessions(Protocol):
+    """The session endpoint."""
+
+    def open(self) -> AbstractAsyncContextManager[Session]:
+        """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""
+
+
+class RoomLink(Protocol):
+    """One joined room, from join to leave."""
+
+    async def pump(self) -> None:
+        """Keep the link alive. Never returns: raises LinkLost."""
+
+    def messages(self) -> AsyncIterator[bytes]:
+        """Management messages that arrive as data packets, from both channels."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one management message as a reliable data packet."""
+
+
+class Rooms(Protocol):
+    """Joins rooms."""
+
+    def join(
+        self, session: Session, line_in: EncodedSource, sink_for: Callable[[str], EncodedSink | None]
+    ) -> AbstractAsyncContextManager[RoomLink]:
+        """Join and publish line-in; left on exit, within bounds. `sink_for(language)` is asked for each translated
+        track that appears; None leaves it unheard. Raises LinkLost or CloudRejected."""
+
+
+class Decoder(Protocol):
+    """One Opus stream's decoder (RFC 6716). Mono float32 at 48 kHz as little-endian bytes; not for two threads."""
+
+    def decode(self, payload: bytes) -> bytes:
+        """The samples of one packet. Raises ValueError on a corrupt one."""
+
+    def recover(self, next_payload: bytes, samples: int) -> bytes:
+        """The `samples` before `next_payload`, from its in-band FEC copy (or concealed if it has none)."""
+
+    def conceal(self, samples: int) -> bytes:
+        """`samples` of concealment after what was decoded last."""

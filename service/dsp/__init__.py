@@ -1,0 +1,1 @@
+"""Pure: samples in, samples out. Stands on numpy and core."""

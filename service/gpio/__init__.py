@@ -1,0 +1,1 @@
+"""Buttons and lamps on pins, through gpiozero."""

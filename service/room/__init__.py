@@ -1,0 +1,1 @@
+"""The LiveKit room: signalling, the two peer connections, tracks and data."""

@@ -1,0 +1,1 @@
+"""Our own small Palabra, always a process of its own."""

@@ -1,0 +1,1 @@
+"""Sound devices and files, one thread per direction, and the Opus codec."""

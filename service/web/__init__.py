@@ -1,0 +1,1 @@
+"""Local control: one aiohttp application on a Unix socket."""
