@@ -10,5 +10,5 @@ def main() -> None:
     """Run one verb and exit with its code."""
     parser = argparse.ArgumentParser(prog="boothd", description="An interpretation booth in a box.")
     parser.parse_args()
-    parser.print_help()
+    parser.print_help(sys.stderr)
     sys.exit(1)

@@ -1,0 +1,403 @@
+"""RoomLink: one joined room, from join to leave.
+
+The box and the sandbox's interpreter use the same link; only what they publish and whom they listen to differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from aiortc import RTCIceServer
+from livekit.protocol.models import ParticipantInfo, TrackInfo
+from livekit.protocol.rtc import JoinResponse, SignalTarget
+
+from service.core.audio import EncodedFrame
+from service.core.errors import CloudRejected, LinkLost, ServiceError
+from service.core.ports import EncodedSink, EncodedSource
+from service.room import aiortc_repairs, peers, signal_client
+from service.room import signal_protocol as signal
+from service.room.data_packets import DataMessage, DataReceiver, DataSender
+from service.room.peers import AnsweringPeer, OfferingPeer, Sending
+
+log = logging.getLogger(__name__)
+
+JOIN_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 20.0
+PUBLISH_TIMEOUT_S = 10.0
+NEGOTIATE_TIMEOUT_S = 10.0
+LEAVE_TIMEOUT_S = 1.0
+MESSAGES_WAITING = 256
+
+T = TypeVar("T")
+
+
+class PermissionMissing(CloudRejected):
+    """The token lacks a right that the work needs; `rights` is a subset of publish, subscribe, data."""
+
+    def __init__(self, rights: frozenset[str]) -> None:
+        super().__init__(f"the session's token has no right to {', '.join(sorted(rights))} in its room", retry_s=300.0)
+        self.rights = rights
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteTrack:
+    """A track of somebody else, as LiveKit describes it."""
+
+    sid: str
+    name: str
+    participant_identity: str
+
+
+class Publication:
+    """A track of ours."""
+
+    def __init__(self, *, cid: str, name: str, sending: Sending) -> None:
+        self.cid, self.name, self.sending = cid, name, sending
+        self.accepted: asyncio.Future[TrackInfo] = asyncio.get_running_loop().create_future()
+
+
+class RoomLink:
+    """Made by `join`. Everything runs on the event loop; nothing here decodes sound."""
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        join: JoinResponse,
+        protocol: signal.SignalClient,
+        sink_for: Callable[[RemoteTrack], EncodedSink | None],
+    ) -> None:
+        self._socket = socket
+        self._protocol = protocol
+        self._sink_for = sink_for
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._offers: asyncio.Queue[signal.Offer] = asyncio.Queue()
+        self._answer: asyncio.Future[str] | None = None
+        self._publisher_started = False
+        self._publications: dict[str, Publication] = {}
+        self._bindings: dict[str, str] = {}  # mid -> track SID
+        self._sinks: dict[str, tuple[str, EncodedSink | None]] = {}  # mid -> the SID it was asked for, and the sink
+        self._messages: asyncio.Queue[DataMessage] = asyncio.Queue(MESSAGES_WAITING)
+        self._data_out, self._data_in = DataSender(), DataReceiver()
+        self.refreshed_token: str | None = None
+        servers = ice_servers(join)
+        self._publisher = OfferingPeer(
+            ice_servers=servers, changed=lambda state: self._peer_changed("publisher", state)
+        )
+        self._subscriber = AnsweringPeer(
+            ice_servers=servers,
+            changed=lambda state: self._peer_changed("subscriber", state),
+            on_packet=self._on_packet,
+            on_data=self._on_data,
+        )
+        self.packets_received = 0
+
+    # -- what its users call --------------------------------------------------------------------------------------
+
+    @property
+    def identity(self) -> str:
+        """Our own identity in the room."""
+        me = self._protocol.me
+        return me.identity if me else ""
+
+    @property
+    def participants(self) -> list[ParticipantInfo]:
+        """Everybody in the room, ourselves included."""
+        return list(self._protocol.participants.values())
+
+    def rights(self) -> frozenset[str]:
+        """What the server permits us: a subset of publish, subscribe, data. All of it when it does not say."""
+        me = self._protocol.me
+        if me is None or not me.HasField("permission"):
+            return frozenset({"publish", "subscribe", "data"})
+        permission = me.permission
+        granted = {
+            "publish": permission.can_publish,
+            "subscribe": permission.can_subscribe,
+            "data": permission.can_publish_data,
+        }
+        return frozenset(right for right, allowed in granted.items() if allowed)
+
+    async def publish(self, name: str, source: EncodedSource) -> Publication:
+        """Publish one audio track. Raises LinkLost when the server refuses or does not answer."""
+        cid = f"{name}-{len(self._publications) + 1}-{time.monotonic_ns():x}"
+        sending = self._publisher.add_track(source, stream_id=self.identity or "boothd", track_id=cid)
+        publication = Publication(cid=cid, name=name, sending=sending)
+        self._publications[cid] = publication
+        await self._send(self._protocol.add_track(cid=cid, name=name))
+        await self._or_failure(publication.accepted, PUBLISH_TIMEOUT_S, f"the room did not accept the track {name}")
+        await self._negotiate()
+        return publication
+
+    async def unpublish(self, publication: Publication) -> None:
+        """Stop publishing it; the m-line is kept for the next one."""
+        self._publications.pop(publication.cid, None)
+        self._publisher.remove_track(publication.sending)
+        await self._negotiate()
+
+    async def send(self, message: bytes, *, reliable: bool = True) -> None:
+        """Send one data packet to everybody. Raises LinkLost when the channel is not open."""
+        label = peers.RELIABLE if reliable else peers.LOSSY
+        if not self._publisher.send_data(label, self._data_out.wrap(message, reliable=reliable)):
+            raise LinkLost("the room's data channel is not open")
+
+    async def data(self) -> AsyncIterator[DataMessage]:
+        """Data packets of others, from both channels, in order of arrival."""
+        while True:
+            yield await self._messages.get()
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """The payloads of `data`."""
+        async for message in self.data():
+            yield message.payload
+
+    async def pump(self) -> None:
+        """Keep the link alive. Never returns: raises LinkLost, or PermissionMissing when a right is withdrawn."""
+        await asyncio.shield(self._failure)
+
+    # -- joining and leaving ------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._start(self._read())
+        self._start(self._keep_alive())
+        self._start(self._answer_offers())
+
+    async def wait_connected(self) -> None:
+        """Wait until both connections carry media and data can be sent. Raises LinkLost after `CONNECT_TIMEOUT_S`."""
+
+        async def up() -> None:
+            await self._publisher.connected.wait()
+            await self._subscriber.connected.wait()
+            await self._publisher.channel_open()
+
+        await self._or_failure(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, "the room's media did not connect")
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await self._socket.send_bytes(self._protocol.leave())
+                # The server answers with a leave of its own and closes; then nobody sees us as a ghost (3.11).
+                while not self._socket.closed:
+                    await self._socket.receive()
+        except (TimeoutError, aiohttp.ClientError, ConnectionError):
+            pass
+        self._publisher.close()
+        self._subscriber.close()
+        if not self._failure.done():
+            self._failure.cancel()
+        elif not self._failure.cancelled():
+            self._failure.exception()  # seen, whether or not anybody pumped
+
+    # -- the wire -----------------------------------------------------------------------------------------------
+
+    async def _send(self, frame: bytes) -> None:
+        try:
+            await self._socket.send_bytes(frame)
+        except (aiohttp.ClientError, ConnectionError):
+            raise LinkLost("the room's signalling is closed") from None
+
+    async def _read(self) -> None:
+        async for frame in self._socket:
+            if frame.type is aiohttp.WSMsgType.BINARY or frame.type is aiohttp.WSMsgType.TEXT:
+                for event in self._protocol.receive(frame.data, time.monotonic()):
+                    await self._on_event(event)
+        self._fail(LinkLost(f"the room's signalling was closed (code {self._socket.close_code})"))
+
+    async def _keep_alive(self) -> None:
+        while True:
+            now_s = time.monotonic()
+            if self._protocol.silent_for_too_long(now_s):
+                raise LinkLost("the room's signalling is silent")
+            for frame in self._protocol.due(now_s):
+                await self._send(frame)
+            await asyncio.sleep(1.0)
+
+    async def _on_event(self, event: signal.ClientEvent) -> None:
+        match event:
+            case signal.Offer():
+                self._offers.put_nowait(event)
+            case signal.Answer(sdp):
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(sdp)
+            case signal.Candidate(target, candidate_init, final):
+                peer = self._publisher if target == SignalTarget.PUBLISHER else self._subscriber
+                await peer.add_candidate(candidate_init, final=final)
+            case signal.Published() | signal.Refused():
+                self._on_publishing(event)
+            case signal.Unpublished():
+                raise LinkLost("the room has removed our track")
+            case signal.Participants():
+                self._bind()
+                self._check_rights()
+            case signal.TokenRefreshed(token):
+                self.refreshed_token = token
+            case signal.Left(reason, action):
+                raise LinkLost(f"the room asks us to leave ({reason}, {action})")
+            case signal.Joined() | signal.Ignored():
+                log.debug("! %s", type(event).__name__)
+
+    def _on_publishing(self, event: signal.Published | signal.Refused) -> None:
+        publication = self._publications.get(event.cid or "")
+        if publication is None or publication.accepted.done():
+            return
+        if isinstance(event, signal.Published):
+            publication.accepted.set_result(event.track)
+        else:
+            text = f"the room refuses the track {publication.name} ({event.reason})"
+            publication.accepted.set_exception(LinkLost(text))
+
+    def _check_rights(self) -> None:
+        lost = frozenset({"publish", "data"}) - self.rights() if self._publications else frozenset()
+        if lost:
+            raise PermissionMissing(lost)
+
+    # -- negotiation --------------------------------------------------------------------------------------------
+
+    async def _negotiate(self) -> None:
+        async with self._publisher.negotiation:
+            if not self._publisher_started:
+                # After the transceiver: with MAX_BUNDLE the other order stops the shared transport (5.6).
+                self._publisher.add_channels()
+                self._publisher_started = True
+            self._answer = asyncio.get_running_loop().create_future()
+            await self._send(self._protocol.offer(await self._publisher.offer()))
+            sdp = await self._or_failure(self._answer, NEGOTIATE_TIMEOUT_S, "the room did not answer our offer")
+            try:
+                await self._publisher.accept(sdp)
+            except Exception as problem:  # aiortc raises whatever its parser raises
+                raise LinkLost(f"the room's answer cannot be used ({type(problem).__name__})") from problem
+
+    async def _answer_offers(self) -> None:
+        while True:
+            offer = await self._offers.get()
+            try:
+                sdp, named = await self._subscriber.answer(offer.sdp)
+            except Exception as problem:  # the same; there is no "reject", so leave and join anew (3.5)
+                raise LinkLost(f"the room's offer cannot be used ({type(problem).__name__})") from problem
+            self._bindings = named | offer.mid_to_track_id
+            self._bind()
+            await self._send(self._protocol.answer(sdp, offer.id))
+
+    def _bind(self) -> None:
+        """Give each m-line the sink of the track it carries now."""
+        tracks = {
+            track.sid: RemoteTrack(track.sid, track.name, info.identity)
+            for info in self._protocol.participants.values()
+            for track in info.tracks
+        }
+        for mid, sid in self._bindings.items():
+            if sid not in tracks:
+                self._sinks.pop(mid, None)
+            elif self._sinks.get(mid, ("", None))[0] != sid:
+                self._sinks[mid] = (sid, self._sink_for(tracks[sid]))
+
+    def _on_packet(self, mid: str, frame: EncodedFrame) -> None:
+        self.packets_received += 1
+        _, sink = self._sinks.get(mid, ("", None))
+        if sink is not None:
+            sink.push(frame)
+
+    def _on_data(self, label: str, data: bytes) -> None:
+        message = self._data_in.unwrap(data)
+        if message is not None:
+            if self._messages.full():
+                # Nobody reads: the oldest message is the least useful.
+                self._messages.get_nowait()
+            self._messages.put_nowait(message)
+
+    # -- failure ------------------------------------------------------------------------------------------------
+
+    def _peer_changed(self, which: str, state: str) -> None:
+        log.debug("= %s %s", which, state)
+        if state in ("failed", "closed"):
+            self._fail(LinkLost(f"the room's media is lost ({which} {state})"))
+
+    def _fail(self, error: ServiceError) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except ServiceError as error:
+                self._fail(error)
+            except Exception as bug:
+                if not self._failure.done():
+                    self._failure.set_exception(bug)
+
+        self._tasks.add(asyncio.ensure_future(guarded()))
+
+    async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: str) -> T:
+        """`wanted`, unless the link fails first or the time is over."""
+        try:
+            futures: set[asyncio.Future[Any]] = {wanted, self._failure}
+            await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not wanted.done():
+                wanted.cancel()
+        if self._failure.done():
+            self._failure.result()
+        if not wanted.done() or wanted.cancelled():
+            raise LinkLost(otherwise)
+        return wanted.result()
+
+
+def ice_servers(join: JoinResponse) -> list[RTCIceServer]:
+    """Nothing but TURN, one URL: a LiveKit server learns our address from our checks, and STUN servers that cannot be
+    reached cost five seconds (livekit-signalling 5.3)."""
+    for server in join.ice_servers:
+        for url in server.urls:
+            if url.startswith(("turn:", "turns:")):
+                return [RTCIceServer(urls=[url], username=server.username, credential=server.credential)]
+    return []
+
+
+@asynccontextmanager
+async def join(
+    url: str, token: str, *, sink_for: Callable[[RemoteTrack], EncodedSink | None]
+) -> AsyncIterator[RoomLink]:
+    """Join the room that the token names; left on exit within a second.
+
+    `sink_for` is asked on the event loop for each remote audio track, again when an m-line gets another track.
+    Raises TokenRefused or LinkLost.
+    """
+    aiortc_repairs.install()
+    async with signal_client.connect(url, token) as socket:
+        protocol = signal.SignalClient(time.monotonic())
+        link = RoomLink(socket, await _first(socket, protocol), protocol, sink_for)
+        link._open()
+        try:
+            yield link
+        finally:
+            await asyncio.shield(asyncio.ensure_future(link._close()))
+
+
+async def _first(socket: aiohttp.ClientWebSocketResponse, protocol: signal.SignalClient) -> JoinResponse:
+    """The join response, which has to be the first message."""
+    try:
+        frame = await socket.receive(timeout=JOIN_TIMEOUT_S)
+    except TimeoutError:
+        raise LinkLost("the room accepted the connection but sent no join") from None
+    events = protocol.receive(frame.data, time.monotonic()) if frame.type is aiohttp.WSMsgType.BINARY else []
+    for event in events:
+        match event:
+            case signal.Joined(response):
+                info = response.server_info
+                log.info(
+                    "joined a room on LiveKit %s, protocol %d", info.version or response.server_version, info.protocol
+                )
+                return response
+            case signal.Left(reason, action):
+                raise LinkLost(f"the room refuses us ({reason}, {action})")
+    raise LinkLost("the room's first message is no join")

@@ -1,0 +1,93 @@
+"""The signalling WebSocket: I/O only (livekit-signalling 1)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import aiohttp
+
+from service.core.errors import CloudRejected, FaultCode, LinkLost
+from service.room.signal_protocol import PROTOCOL
+
+log = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_S = 15.0
+VALIDATE_TIMEOUT_S = 3.0
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+# `go` below 2.4.0 keeps the server from moving us to ICE over TCP, which aioice cannot speak (1.4, 5.4).
+QUERY = {"sdk": "go", "version": "1.0.0", "os": "linux", "protocol": str(PROTOCOL), "auto_subscribe": "1"}
+
+
+class TokenRefused(CloudRejected):
+    """The room does not accept the token: 401 or 403."""
+
+
+def signal_url(base: str, path: str = "rtc") -> str:
+    """The WebSocket URL of a LiveKit base URL: scheme mapped, path kept, exactly one slash before `path`."""
+    parts = urlsplit(base)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    return urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/{path}", "", ""))
+
+
+def validate_url(base: str) -> str:
+    """Where a plain GET tells why a join was refused."""
+    return signal_url(base, "rtc/validate").replace("ws", "http", 1)
+
+
+@asynccontextmanager
+async def connect(base_url: str, token: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """An open signalling socket, closed on exit.
+
+    The token goes in the Authorization header; after a 401 once in the query, for proxies that drop the header.
+    Raises TokenRefused on 401 or 403, LinkLost on anything else. Neither carries the server's body: some versions
+    repeat the token in it.
+    """
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=OPEN_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        try:
+            socket = await _open(http, base_url, token, in_query=False)
+        except TokenRefused:
+            socket = await _open(http, base_url, token, in_query=True)
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+
+async def _open(
+    http: aiohttp.ClientSession, base_url: str, token: str, *, in_query: bool
+) -> aiohttp.ClientWebSocketResponse:
+    query = QUERY | ({"access_token": token} if in_query else {})
+    headers = {} if in_query else {"Authorization": f"Bearer {token}"}
+    try:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            return await http.ws_connect(
+                f"{signal_url(base_url)}?{urlencode(query)}",
+                headers=headers,
+                max_msg_size=MAX_MESSAGE_BYTES,
+                autoping=True,
+                heartbeat=None,  # the protocol has a ping of its own
+            )
+    except aiohttp.WSServerHandshakeError as refusal:
+        status = refusal.status
+    except (aiohttp.ClientError, OSError, TimeoutError) as problem:
+        # `from None`: aiohttp's errors carry the URL, and the URL may carry the token.
+        raise LinkLost(f"the room's signalling cannot be reached ({type(problem).__name__})") from None
+    if status in (401, 403) or await _validate(http, base_url, token) in (401, 403):
+        raise TokenRefused(f"the room refuses the token (HTTP {status})", code=FaultCode.SERVICE)
+    raise LinkLost(f"the room refuses the connection (HTTP {status})")
+
+
+async def _validate(http: aiohttp.ClientSession, base_url: str, token: str) -> int | None:
+    """The status of `…/rtc/validate`; proxies that do not pass WebSockets hide it (1.6)."""
+    try:
+        async with asyncio.timeout(VALIDATE_TIMEOUT_S):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.get(validate_url(base_url), headers=headers, allow_redirects=False) as response:
+                return response.status
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return None
