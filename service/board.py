@@ -1,1 +1,29 @@
-"""To be built."""
+"""The latest Status, and those who watch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from service.core.status import Status
+
+
+class Board:
+    """One picture, replaced whole. Event loop only."""
+
+    def __init__(self, status: Status | None = None) -> None:
+        self.status = status or Status()
+        self._watchers: list[Callable[[Status, Status], None]] = []
+
+    def watch(self, watcher: Callable[[Status, Status], None]) -> None:
+        """Call `watcher(before, after)` at every change."""
+        self._watchers.append(watcher)
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of the status; watchers hear of it only when something differs."""
+        before, after = self.status, replace(self.status, **changes)
+        if after != before:
+            self.status = after
+            for watcher in self._watchers:
+                watcher(before, after)

@@ -10,6 +10,8 @@
     └── NeedsPerson            a person mends it    -> FAULT, shown, with a slow retry
         ├── BadSettings        a settings file, variable or credential
         ├── CloudRejected      credentials, rights or balance
+        │   ├── TokenRefused       the room does not accept the session's token
+        │   └── PermissionMissing  the token lacks a right that the work needs
         ├── TaskRefused        the cloud refuses the language pair or its options
         └── SoundCardMissing   the configured card does not exist or cannot do what is asked
 
@@ -97,6 +99,20 @@ class CloudRejected(NeedsPerson):
     """The cloud refuses the credentials, the rights of the token, or has no balance left."""
 
     code = FaultCode.CREDENTIALS
+
+
+class TokenRefused(CloudRejected):
+    """The room does not accept the session's token: 401 or 403."""
+
+    code = FaultCode.SERVICE
+
+
+class PermissionMissing(CloudRejected):
+    """The token lacks rights in its room; `rights` is a subset of publish, subscribe, data."""
+
+    def __init__(self, rights: frozenset[str]) -> None:
+        super().__init__(f"the session's token has no right to {', '.join(sorted(rights))} in its room", retry_s=300.0)
+        self.rights = rights
 
 
 class TaskRefused(NeedsPerson):

@@ -24,11 +24,35 @@ class EncodedSink(Protocol):
         """Take one packet as it came from the wire, in any order. Never blocks, never raises."""
 
 
+class LineIn(EncodedSource, Protocol):
+    """The speaker."""
+
+    def go(self) -> None:
+        """The first LIVE: a recording starts now, a card has been running all along."""
+
+
+class LineOut(Protocol):
+    """The listeners."""
+
+    def sink(self, language: str) -> EncodedSink | None:
+        """Where the packets of the track of this language go."""
+
+    def select(self, target: str) -> None:
+        """Let this target be heard; packets of other languages wait unheard."""
+
+    def mute(self, on: bool) -> None:
+        """Silence line-out, or end that, from the next period on."""
+
+    def clear(self) -> None:
+        """The session has ended: forget its tracks."""
+
+
 class Sessions(Protocol):
     """The session endpoint."""
 
-    def open(self) -> AbstractAsyncContextManager[Session]:
-        """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""
+    def open(self, *, publisher_can_subscribe: bool = False) -> AbstractAsyncContextManager[Session]:
+        """A new session; deleted on every way out. `publisher_can_subscribe` asks for that right by name, which the
+        seed does not know (palabra-api 1.2). Raises Retryable or NeedsPerson."""
 
 
 class RoomLink(Protocol):
@@ -51,7 +75,7 @@ class Rooms(Protocol):
         self, session: Session, line_in: EncodedSource, sink_for: Callable[[str], EncodedSink | None]
     ) -> AbstractAsyncContextManager[RoomLink]:
         """Join and publish line-in; left on exit, within bounds. `sink_for(language)` is asked for each translated
-        track that appears; None leaves it unheard. Raises LinkLost or CloudRejected."""
+        track that appears; None leaves it unheard. Raises LinkLost, TokenRefused or PermissionMissing."""
 
 
 class Decoder(Protocol):

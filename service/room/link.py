@@ -19,7 +19,7 @@ from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import JoinResponse, SignalTarget
 
 from service.core.audio import EncodedFrame
-from service.core.errors import CloudRejected, LinkLost, ServiceError
+from service.core.errors import LinkLost, PermissionMissing, ServiceError
 from service.core.ports import EncodedSink, EncodedSource
 from service.room import aiortc_repairs, peers, signal_client
 from service.room import signal_protocol as signal
@@ -36,14 +36,6 @@ LEAVE_TIMEOUT_S = 1.0
 MESSAGES_WAITING = 256
 
 T = TypeVar("T")
-
-
-class PermissionMissing(CloudRejected):
-    """The token lacks a right that the work needs; `rights` is a subset of publish, subscribe, data."""
-
-    def __init__(self, rights: frozenset[str]) -> None:
-        super().__init__(f"the session's token has no right to {', '.join(sorted(rights))} in its room", retry_s=300.0)
-        self.rights = rights
 
 
 @dataclass(frozen=True, slots=True)

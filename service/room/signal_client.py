@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
 
-from service.core.errors import CloudRejected, FaultCode, LinkLost
+from service.core.errors import LinkLost, TokenRefused
 from service.room.signal_protocol import PROTOCOL
 
 log = logging.getLogger(__name__)
@@ -20,10 +20,6 @@ VALIDATE_TIMEOUT_S = 3.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 # `go` below 2.4.0 keeps the server from moving us to ICE over TCP, which aioice cannot speak (1.4, 5.4).
 QUERY = {"sdk": "go", "version": "1.0.0", "os": "linux", "protocol": str(PROTOCOL), "auto_subscribe": "1"}
-
-
-class TokenRefused(CloudRejected):
-    """The room does not accept the token: 401 or 403."""
 
 
 def signal_url(base: str, path: str = "rtc") -> str:
@@ -78,7 +74,7 @@ async def _open(
         # `from None`: aiohttp's errors carry the URL, and the URL may carry the token.
         raise LinkLost(f"the room's signalling cannot be reached ({type(problem).__name__})") from None
     if status in (401, 403) or await _validate(http, base_url, token) in (401, 403):
-        raise TokenRefused(f"the room refuses the token (HTTP {status})", code=FaultCode.SERVICE)
+        raise TokenRefused(f"the room refuses the token (HTTP {status})")
     raise LinkLost(f"the room refuses the connection (HTTP {status})")
 
 

@@ -1,0 +1,28 @@
+"""Delays between tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Backoff:
+    """0.5, 1, 2, 4 … `cap_s` seconds, each with half of it left to chance; starts anew after a good while.
+
+    `chance` in the calls is a number in [0, 1): randomness is an argument, as time is.
+    """
+
+    cap_s: float = 15.0
+    good_s: float = 60.0
+    _tries: int = 0
+
+    def next_s(self, *, chance: float, at_least_s: float = 0.0) -> float:
+        """The delay before the next try; at least what the other side asked for."""
+        full_s = min(self.cap_s, 0.5 * 2.0**self._tries)
+        self._tries = min(self._tries + 1, 16)
+        return max(at_least_s, full_s * (0.5 + 0.5 * chance))
+
+    def ran_for(self, duration_s: float) -> None:
+        """The last try ran this long before it was lost."""
+        if duration_s >= self.good_s:
+            self._tries = 0

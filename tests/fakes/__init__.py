@@ -1,0 +1,1 @@
+"""Stand-ins that behave, one per port."""

@@ -1,0 +1,74 @@
+"""Guards: these fail when a private name of aiortc or aioice has gone, before a box does."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import aioice.ice
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc.codecs import CODECS
+from aiortc.rtcdtlstransport import RtpRouter
+from aiortc.rtcrtpreceiver import NackGenerator
+from aiortc.rtp import RtpPacket
+
+import service
+from service.room import aiortc_repairs
+
+
+def test_private_members_live_in_one_file():
+    """Names with a leading underscore on objects of aiortc or aioice occur in aiortc_repairs.py only."""
+    private = {
+        node.attr
+        for node in ast.walk(ast.parse(Path(aiortc_repairs.__file__).read_text()))
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+    } - {"_ssrc", "_push"}
+    for path in Path(service.__file__).parent.rglob("*.py"):
+        if path.name == "aiortc_repairs.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in private, f"{path.name}:{node.lineno} uses {node.attr}"
+
+
+def test_the_members_exist():
+    sender, receiver = inspect.getsource(RTCRtpSender), inspect.getsource(RTCRtpReceiver)
+    for name in ("rtp_started", "rtp_exited", "rtp_history", "mid", "rtp_header_extensions_map"):
+        assert f"self.__{name}" in sender
+    for name in ("ntp_timestamp", "rtp_timestamp", "octet_count", "packet_count"):
+        assert f"self.__{name}" in sender
+    for name in ("jitter_buffer", "nack_generator", "remote_streams"):
+        assert f"self.__{name}" in receiver
+    assert "self._run_rtp(" in sender and "self._stream_id" in sender and "self._track_id" in sender
+    assert hasattr(RTCPeerConnection, "_RTCPeerConnection__connect")
+    assert {"ssrc_table", "senders"} <= set(vars(RtpRouter()))
+    assert "_nominated" in inspect.getsource(aioice.ice.Connection.__init__)
+    assert "self._query_consent_task" in inspect.getsource(aioice.ice.Connection)
+    assert "get_host_addresses(" in inspect.getsource(aioice.ice.Connection)
+
+
+def test_install_is_idempotent_and_offers_nack_and_fec():
+    aiortc_repairs.install()
+    aiortc_repairs.install()
+    opus = CODECS["audio"][0]
+    assert [feedback.type for feedback in opus.rtcpFeedback].count("nack") == 1
+    assert opus.parameters["useinbandfec"] == 1
+
+
+def test_loopback_is_a_candidate_only_where_there_is_nothing_else(monkeypatch):
+    monkeypatch.setattr(aiortc_repairs, "_host_addresses", lambda ipv4, ipv6: [])
+    assert aiortc_repairs._host_addresses_or_loopback(True, True) == ["127.0.0.1"]
+    monkeypatch.setattr(aiortc_repairs, "_host_addresses", lambda ipv4, ipv6: ["10.0.0.2"])
+    assert aiortc_repairs._host_addresses_or_loopback(True, True) == ["10.0.0.2"]
+
+
+def packet(sequence: int, ssrc: int) -> RtpPacket:
+    made = RtpPacket(sequence_number=sequence)
+    made.ssrc = ssrc
+    return made
+
+
+def test_nacks_start_anew_with_a_new_stream():
+    nacks: NackGenerator = aiortc_repairs._NackPerStream()
+    assert not nacks.add(packet(1, ssrc=7)) and nacks.add(packet(3, ssrc=7))
+    assert nacks.missing == {2}
+    assert not nacks.add(packet(40000, ssrc=8)) and nacks.missing == set()
