@@ -1,0 +1,211 @@
+"""The session endpoint over HTTPS: create on the way in, delete on every way out (palabra-api 1.1-1.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from service.core.errors import CloudUnreachable, FaultCode, ServiceError
+from service.core.problems import error_for, parse_problems, retry_after_s
+from service.core.session import (
+    ENCRYPTED,
+    MINIMAL_BODY,
+    Credentials,
+    Session,
+    SessionRequest,
+    claims,
+    created_id,
+    parse_created,
+)
+
+_LOG = logging.getLogger(__name__)
+
+_MAX_BODY_BYTES = 1 << 20
+_CLOCK_VERDICTS = (9, 10)  # OpenSSL's "not yet valid" and "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: str | None
+
+
+class SessionClient:
+    """Creates and deletes sessions; promises `core.ports.Sessions`.
+
+    `timeout_s` bounds one request with its whole answer, `connect_timeout_s` its connection. A stop while the answer
+    is in flight waits `in_flight_wait_s` for it, so that the session can be deleted; a DELETE takes `delete_timeout_s`
+    at most and is tried once. Redirects are never followed.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        credentials: Credentials,
+        request: SessionRequest,
+        timeout_s: float = 10.0,
+        connect_timeout_s: float = 5.0,
+        in_flight_wait_s: float = 1.0,
+        delete_timeout_s: float = 5.0,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._base_url = URL(base_url)
+        self._credentials = credentials
+        self._request = request
+        self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._in_flight_wait_s = in_flight_wait_s
+        self._delete_timeout_s = delete_timeout_s
+        self._now_s = now_s
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Session]:
+        """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""
+        answer = await self._create()
+        session_id = created_id(answer.body)
+        try:
+            session = parse_created(
+                answer.status,
+                answer.body,
+                encrypted_only=self._base_url.scheme in ENCRYPTED,
+                secrets=self._credentials.secrets(),
+            )
+            if session_id is None:
+                _LOG.warning("the cloud named no session id: the session cannot be deleted and is left to lapse")
+            _LOG.info("session created; its token says %s", _rights(session.publisher))
+            yield session
+        finally:
+            if session_id is not None:
+                await self._delete(session_id)
+
+    async def _create(self) -> _Answer:
+        post = asyncio.create_task(self._post_with_fallback())
+        try:
+            return await asyncio.shield(post)
+        except asyncio.CancelledError:
+            await self._give_back(post)
+            raise
+
+    async def _give_back(self, post: asyncio.Task[_Answer]) -> None:
+        """Stopped while the answer is in flight: delete the session if it still comes in time."""
+        try:
+            await asyncio.wait({post}, timeout=self._in_flight_wait_s)
+            if not post.done():
+                _LOG.warning("stopped while a session was being created: if the cloud made one, it is left to lapse")
+            elif not post.cancelled() and post.exception() is None:
+                session_id = created_id(post.result().body)
+                if session_id is not None:
+                    await self._delete(session_id)
+        finally:
+            post.cancel()
+
+    async def _post_with_fallback(self) -> _Answer:
+        """A 2xx answer. A refused body is followed once by the smallest that is known to work (palabra-api 1.4)."""
+        answer = await self._post(self._request.body())
+        if answer.status in (400, 422):
+            _LOG.warning("%s; trying the smallest request", self._refusal(answer))
+            answer = await self._post(MINIMAL_BODY)
+        if not 200 <= answer.status < 300:
+            raise self._refusal(answer)
+        return answer
+
+    def _refusal(self, answer: _Answer) -> ServiceError:
+        return error_for(
+            answer.status,
+            parse_problems(answer.status, answer.body, secrets=self._credentials.secrets()),
+            retry_after_s(answer.retry_after, self._now_s()),
+        )
+
+    async def _post(self, body: dict[str, Any]) -> _Answer:
+        return await self._ask("POST", "session", body=body, timeout_s=self._timeout_s)
+
+    async def _delete(self, session_id: str) -> None:
+        delete = asyncio.create_task(self._delete_once(session_id))
+        try:
+            await asyncio.shield(delete)
+        except asyncio.CancelledError:
+            await asyncio.wait({delete})  # bounded by its own time limit
+            raise
+        finally:
+            delete.cancel()
+
+    async def _delete_once(self, session_id: str) -> None:
+        path = f"sessions/{quote(session_id, safe='')}"
+        try:
+            answer = await self._ask("DELETE", path, body=None, timeout_s=self._delete_timeout_s)
+        except CloudUnreachable as error:
+            _LOG.warning("the session could not be deleted and is left to lapse: %s", error)
+            return
+        if answer.status != 404 and not 200 <= answer.status < 300:
+            _LOG.warning("the session could not be deleted (%d) and is left to lapse", answer.status)
+
+    async def _ask(self, method: str, path: str, *, body: dict[str, Any] | None, timeout_s: float) -> _Answer:
+        """One request on a connection of its own: two per session are not worth keeping one open."""
+        url = self._base_url.joinpath("session-storage", *path.split("/"), encoded=True)
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, self._connect_timeout_s))
+        headers = {**self._credentials.headers(), "Accept-Encoding": "identity"}
+        try:
+            async with (
+                # Not unpacking keeps the limit on the body a limit on memory.
+                aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http,
+                http.request(method, url, json=body, headers=headers, allow_redirects=False) as answer,
+            ):
+                content = await _read_bounded(answer.content)
+                return _Answer(answer.status, content, answer.headers.get("Retry-After"))
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _translated(error, url.host or "", timeout_s)
+        # Raised out here without its cause: aiohttp's errors carry the request, headers and all.
+        raise failure
+
+
+async def _read_bounded(content: aiohttp.StreamReader) -> bytes:
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise CloudUnreachable(f"the cloud's answer is larger than {_MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _rights(token: str) -> str:
+    """What a token allows, as far as it can be read: for the log."""
+    video = (claims(token) or {}).get("video")
+    if not isinstance(video, dict):
+        return "nothing readable"
+    return ", ".join(
+        f"{name}={video.get(name) is not False}" for name in ("canPublish", "canSubscribe", "canPublishData")
+    )
+
+
+def _translated(error: Exception, host: str, timeout_s: float) -> CloudUnreachable:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _certificate_error(error.certificate_error, host)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return CloudUnreachable(f"the name {host} cannot be resolved")
+    if isinstance(error, aiohttp.ClientSSLError):
+        return CloudUnreachable(f"no encrypted connection to {host}: its TLS cannot be agreed on")
+    if isinstance(error, TimeoutError):
+        return CloudUnreachable(f"{host} gave no complete answer within {timeout_s:g} s")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return CloudUnreachable(f"no connection to {host}: {error.os_error.strerror or 'refused'}")
+    return CloudUnreachable(f"{host} broke off or garbled its answer ({type(error).__name__})")
+
+
+def _certificate_error(error: Exception, host: str) -> CloudUnreachable:
+    if getattr(error, "verify_code", None) in _CLOCK_VERDICTS:
+        return CloudUnreachable(
+            f"the certificate of {host} is out of date by this box's clock: is the clock right?", code=FaultCode.BOX
+        )
+    reason = getattr(error, "verify_message", None) or "unknown reason"
+    return CloudUnreachable(f"the certificate of {host} is not trusted: {reason}")
