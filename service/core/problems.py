@@ -130,8 +130,10 @@ def error_for(status: int, problems: tuple[Problem, ...], wait_s: float | None =
             f"the cloud answers with a redirect ({status}), which is refused since it would carry the credentials "
             "elsewhere; check the base URL and the network's sign-in page"
         )
-    if status in (401, 404):
+    if status == 401:
         return CloudRejected(f"the cloud refuses the credentials {said}", retry_s=180.0)
+    if status == 404:  # how the older system refuses an unknown client (palabra-api 1.4)
+        return CloudRejected(f"the cloud knows no such credentials, or the base URL is wrong {said}", retry_s=180.0)
     if status in (402, 403):
         return CloudRejected(f"the cloud refuses a session {said}", retry_s=60.0)
     if status in (409, 429):

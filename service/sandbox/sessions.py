@@ -119,9 +119,7 @@ class SessionStore:
     def left(self, session: StoredSession, *, now_s: float) -> None:
         """A participant has gone; with the last one the session has a minute left."""
         session.connections -= 1
-        session.updated_at_s = now_s
-        if session.connections == 0:
-            session.expires_at_s = now_s + self._linger_s
+        session.updated_at_s, session.expires_at_s = now_s, now_s + self._linger_s
 
     def expire(self, now_s: float) -> None:
         """Push forward what is in use, end what has lapsed. To be called about once a minute, or more often."""

@@ -201,7 +201,7 @@ ANSWERS = [
     ("201 with ok: false", "ok-false", 201, CloudRejected, r"Insufficient balance \[100050\]"),
     ("no balance", "no-balance", 403, CloudRejected, r"Insufficient balance \[100050\]"),
     ("credentials refused", "unauthorized", 401, CloudRejected, "credentials .*401"),
-    ("credentials refused, older", "unauthorized=404", 404, CloudRejected, "credentials .*404"),
+    ("credentials refused, older", "unauthorized=404", 404, CloudRejected, "no such credentials.*404"),
     ("rate limit", "rate-limit=7", 429, CloudBusy, "later .*429"),
     ("500", "server-error", 500, CloudUnreachable, "trouble .*500"),
     ("503", "server-error=503", 503, CloudUnreachable, "trouble .*503"),

@@ -175,13 +175,22 @@ async def test_deleted_when_stopped_while_the_201_is_in_flight():
 
 
 async def test_a_201_that_is_still_outstanding_is_left_to_lapse_and_said_so(caplog):
+    gone = asyncio.Event()
+
     async def never(request: web.Request) -> web.StreamResponse:
-        await asyncio.Event().wait()
+        while request.transport is not None:
+            await asyncio.sleep(0.01)
+        gone.set()
+        return web.Response()
 
     async with running(Cloud(never)) as cloud:
         task = asyncio.create_task(use(client(cloud.url, in_flight_wait_s=0.02)))
         await cloud.came.wait()
+        stopped_s = asyncio.get_running_loop().time()
         await stop(task)
+        assert asyncio.get_running_loop().time() - stopped_s < 1
+        async with asyncio.timeout(1):
+            await gone.wait()
         assert cloud.story == [CREATE]
         assert "left to lapse" in caplog.text
 
