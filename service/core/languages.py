@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 TRACK_PREFIX = "translation_"
@@ -62,3 +63,29 @@ def match_target(language: str, targets: tuple[str, ...]) -> str | None:
         if base_code(target) == base_code(language):
             return target
     return targets[0] if len(targets) == 1 else None
+
+
+def pair_named(source: str | None, targets: tuple[str, ...], pairs: Iterable[LanguagePair]) -> LanguagePair | None:
+    """Which pair the cloud's echo of a task names; what it left out (None, empty) matches everything.
+
+    Word for word first, then as the cloud fills codes in: a source loses its region, "en" becomes "en-us", "zh"
+    becomes "zh-hans" (palabra-api 3.4, 4.8). So "pt-br" is never taken for a wanted "pt" while "pt-br" is among
+    `pairs`; of equals, the first.
+    """
+    candidates = tuple(pairs)
+    for same in (_same_target, _filled_in_target):
+        for pair in candidates:
+            source_fits = source is None or source in (pair.source, base_code(pair.source))
+            asked, echoed = set(pair.targets), set(targets)
+            targets_fit = len(asked) == len(echoed) and all(any(same(a, e) for e in echoed) for a in asked)
+            if source_fits and (not targets or targets_fit):
+                return pair
+    return None
+
+
+def _same_target(asked: str, echoed: str) -> bool:
+    return asked == echoed
+
+
+def _filled_in_target(asked: str, echoed: str) -> bool:
+    return asked in (echoed, base_code(echoed))

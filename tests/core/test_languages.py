@@ -1,4 +1,4 @@
-from service.core.languages import LanguagePair, Menu, language_of_track, match_target
+from service.core.languages import LanguagePair, Menu, language_of_track, match_target, pair_named
 
 
 def pair(name: str) -> LanguagePair:
@@ -23,3 +23,32 @@ def test_a_named_language_is_matched_exactly_then_by_base_then_by_being_alone():
     assert match_target("zh", ("zh-hans",)) == "zh-hans"
     assert match_target("pt", ("zh-hans",)) == "zh-hans"
     assert match_target("pt", ("es", "fr")) is None
+
+
+def test_an_echo_names_a_pair_word_for_word_or_as_the_cloud_fills_it_in():
+    es, en, zh = pair("es"), pair("en"), pair("zh")
+    assert pair_named("en", ("es",), (en, es)) == es
+    assert pair_named("en", ("en-us",), (es, en)) == en
+    assert pair_named("en", ("zh-hans",), (zh,)) == zh
+    assert pair_named("en", ("fr",), (es, en)) is None
+    assert pair_named("de", ("es",), (es,)) is None
+    assert pair_named(None, (), (es, en)) == es
+
+
+def test_a_source_may_lose_its_region_and_a_target_may_not():
+    british = LanguagePair(name="", source="en-gb", targets=("pt-br",))
+    assert pair_named("en", ("pt-br",), (british,)) == british
+    assert pair_named("en", ("pt",), (british,)) is None
+
+
+def test_the_echo_of_an_old_pair_is_not_taken_for_a_wider_new_one():
+    old, new = pair("pt-br"), pair("pt")
+    assert pair_named("en", ("pt-br",), (new, old)) == old
+    assert pair_named("en", ("pt",), (new, old)) == new
+
+
+def test_several_targets_are_compared_in_any_order_and_number():
+    both = LanguagePair(name="", source="en", targets=("es", "en"))
+    assert pair_named("en", ("en-us", "es"), (both,)) == both
+    assert pair_named("en", ("es",), (both,)) is None
+    assert pair_named("en", ("es", "es"), (both,)) is None
