@@ -33,13 +33,14 @@ class Ask:
     said_at_s: float
     repeat_at_s: float
     until_s: float
+    supersedes: bool  # an earlier change was said and may have been granted
     minimal: bool = False
     stale_answers: int = 0  # still to come for get_tasks that were sent before it
 
     @classmethod
-    def of(cls, pair: LanguagePair | None, patience: Patience, now_s: float) -> Ask:
+    def of(cls, pair: LanguagePair | None, patience: Patience, now_s: float, *, supersedes: bool) -> Ask:
         """A command about to be said for the first time."""
-        return cls(pair, patience, now_s, now_s + patience.repeat_s, now_s + patience.limit_s)
+        return cls(pair, patience, now_s, now_s + patience.repeat_s, now_s + patience.limit_s, supersedes)
 
     @property
     def pauses(self) -> bool:

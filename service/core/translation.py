@@ -53,6 +53,7 @@ class TranslationTask:
         self._confirmed: LanguagePair | None = None
         self._pausing = False
         self._state = _State.ABSENT
+        self._in_doubt = False  # another pair than the confirmed one was asked for since
         self._ask: Ask | None = None
         self._said: list[LanguagePair] = []  # every pair set_task named in this session, the latest last
         self._reduced: set[LanguagePair] = set()  # pairs whose options the cloud refused
@@ -72,8 +73,12 @@ class TranslationTask:
 
     @property
     def confirmed(self) -> LanguagePair | None:
-        """What the cloud says it runs, or keeps while paused; None before the first word and after a loss."""
-        return self._confirmed
+        """What the cloud says it runs, or keeps while paused; None before the first word and after a loss.
+
+        Equal to `wanted` only while nothing else can be sounding: None when a change was said and then taken back,
+        until the cloud has said what came of it.
+        """
+        return None if self._in_doubt and self._wanted == self._confirmed else self._confirmed
 
     @property
     def running(self) -> bool:
@@ -164,7 +169,8 @@ class TranslationTask:
             patience = MEND
         elif pair is not None and self.running and self._confirmed not in (None, pair):
             patience = CHANGE
-        self._ask = Ask.of(pair, patience, now_s)
+        self._ask = Ask.of(pair, patience, now_s, supersedes=self._in_doubt)
+        self._in_doubt |= pair is not None and pair != self._confirmed
         return self._say(self._ask, now_s)
 
     def _say_again(self, now_s: float) -> bytes:
@@ -224,12 +230,13 @@ class TranslationTask:
             return
         ask = self._ask
         pausing = ask is not None and ask.pauses
+        known = (None if ask is None else ask.pair, self._confirmed, self._wanted, *reversed(self._said))
+        pair = pair_named(message.source, message.targets, [pair for pair in known if pair is not None])
         if message.status == "paused" or (pausing and message.status is None):
+            if pair is not None:
+                self._confirmed, self._in_doubt = pair, False
             self._hear_paused(now_s)
         elif not pausing:
-            asked = None if ask is None else ask.pair
-            known = (asked, self._confirmed, self._wanted, *reversed(self._said))
-            pair = pair_named(message.source, message.targets, [pair for pair in known if pair is not None])
             self._hear_running(pair, now_s)
 
     def _answers_latest_poll(self) -> bool:
@@ -244,7 +251,7 @@ class TranslationTask:
 
     def _hear_running(self, pair: LanguagePair | None, now_s: float) -> None:
         if self._ask is None:
-            self._state = _State.RUNNING
+            self._state, self._in_doubt = _State.RUNNING, False
             if pair != self._confirmed:
                 self._confirmed = pair
                 self._mend("the cloud runs another pair than it confirmed", now_s)
@@ -271,7 +278,7 @@ class TranslationTask:
             if self._ask.pair is not None:
                 self._confirm(self._ask.pair, now_s)
             elif self._said:
-                self._confirmed = self._said[-1]
+                self._confirmed, self._in_doubt = self._said[-1], False
 
     def _hear_error(self, error: CloudError, now_s: float) -> None:
         ask = self._ask
@@ -308,11 +315,12 @@ class TranslationTask:
             raise TaskRefused(reason)
         self.refusal, self._wanted, self._ask = reason, self._confirmed, None
         self._said.remove(pair)
+        self._in_doubt = ask.supersedes
         self._check_at_s = now_s  # a wish before the refused one may have been granted meanwhile
 
     def _confirm(self, pair: LanguagePair, now_s: float) -> None:
         self._confirmed, self._state, self._ask = pair, _State.RUNNING, None
-        self._mending = False
+        self._mending = self._in_doubt = False
         self._unanswered = 0
         self._check_at_s = now_s + CHECK_S
 
