@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 TRACK_PREFIX = "translation_"
+AUTO = "auto"  # as a source: the cloud finds out which of the detectable languages is spoken
 CODE = re.compile(r"^[a-z]{2,3}(-[a-z]{2,4})?$")
+# Country codes that are taken for languages; none of them is a language of palabra-api 4.8.
+_COUNTRIES = {"cn": "zh", "cz": "cs", "dk": "da", "gr": "el", "jp": "ja", "kr": "ko", "ua": "uk", "vn": "vi"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,21 @@ class Menu:
     def after(self, pair: LanguagePair) -> LanguagePair:
         """The pair that follows, the first one after the last."""
         return self.pairs[(self.pairs.index(pair) + 1) % len(self.pairs)]
+
+
+def parse_code(text: str) -> str:
+    """The language code in the cloud's writing, "EN-us" -> "en-us"; whether it is offered, the cloud decides.
+
+    Raises ValueError with one sentence that says what to write instead (palabra-api 4.8).
+    """
+    code = text.lower()
+    if code in _COUNTRIES:
+        raise ValueError(f'"{text}" is a country; the language is "{_COUNTRIES[code]}"')
+    if CODE.fullmatch(code):
+        return code
+    if CODE.fullmatch(code.replace("_", "-")):
+        raise ValueError(f'"{text}" is written with a hyphen: "{code.replace("_", "-")}"')
+    raise ValueError(f'"{text}" is not a language code; write for example "en", "pt-br" or "zh-hans"')
 
 
 def language_of_track(name: str) -> str | None:

@@ -1,4 +1,6 @@
-from service.core.languages import LanguagePair, Menu, language_of_track, match_target, pair_named
+import pytest
+
+from service.core.languages import LanguagePair, Menu, language_of_track, match_target, pair_named, parse_code
 
 
 def pair(name: str) -> LanguagePair:
@@ -52,3 +54,15 @@ def test_several_targets_are_compared_in_any_order_and_number():
     assert pair_named("en", ("en-us", "es"), (both,)) == both
     assert pair_named("en", ("es",), (both,)) is None
     assert pair_named("en", ("es", "es"), (both,)) is None
+@pytest.mark.parametrize(("text", "code"), [("en", "en"), ("EN-us", "en-us"), ("zh-Hans", "zh-hans"), ("yue", "yue")])
+def test_codes_are_lower_cased(text, code):
+    assert parse_code(text) == code
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("vn", '"vi"'), ("JP", '"ja"'), ("en_US", '"en-us"'), ("english", '"zh-hans"'), ("", '"en"'), ("en\n", '"en"')],
+)
+def test_what_is_no_code_is_refused_with_what_to_write(text, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        parse_code(text)
