@@ -1,0 +1,250 @@
+"""Every knob: its key, its default, its limits. `deploy/boothd.toml` is the manual of the same keys.
+
+The key in TOML is the field's name or its alias; a duration is text with a unit there ("30ms") and a number with the
+unit in its name here (`playout_min_ms`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.core.languages import AUTO, LanguagePair, Menu
+from service.settings import values
+from service.settings.clashes import Clash, refuse
+from service.settings.values import Duration
+
+SCHEMA = 1
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(values.plain)]
+Texts = Annotated[tuple[Text, ...], Strict(False)]  # TOML has lists only
+Device = Annotated[str, AfterValidator(values.device)]
+Source = Annotated[str, AfterValidator(values.source_code)]
+Target = Annotated[str, AfterValidator(values.target_code)]
+QueueLevelMs = Annotated[int, Duration("100ms", "2m")]
+
+
+class Section(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _schema(number: int) -> int:
+    if number != SCHEMA:
+        raise ValueError(f"this program reads schema {SCHEMA}; write schema = {SCHEMA} and compare with the sample")
+    return number
+
+
+def _autostart(value: object) -> object:
+    if value == "resume":
+        raise ValueError('"resume" is not there yet; write "off" or "always"')
+    return value
+
+
+class Box(Section):
+    name: Text = "boothd"
+    autostart: Annotated[Literal["off", "always"], BeforeValidator(_autostart)] = "off"
+
+
+class Palabra(Section):
+    base_url: Annotated[str, AfterValidator(values.base_url)] = "https://api.palabra.ai"
+    request_timeout_s: Annotated[float, Duration("1s", "2m", per_s=True)] = Field(default=10.0, alias="request_timeout")
+
+
+class Session(Section):
+    subscriber_count: int = Field(default=0, ge=0, le=10)
+    intent: Literal["api", "broadcaster", "desktop"] = "api"
+    control: Literal["auto", "websocket", "datachannel"] = "auto"
+    publisher_can_subscribe: bool = False
+    end_timeout_s: Annotated[float, Duration("100ms", "10s", per_s=True)] = Field(default=2.0, alias="end_timeout")
+
+
+class Pair(Section):
+    name: Text
+    source: Source
+    target: Target | None = None
+    targets: Annotated[tuple[Target, ...], Strict(False)] = ()
+    detectable_languages: Annotated[tuple[Target, ...], Strict(False)] = ()
+    voice_id: Text | None = None
+    hotwords_glossaries: Texts = ()
+    verification_glossaries: Texts = ()
+    translation_glossaries: Texts = ()
+    desired_queue_level_ms: QueueLevelMs | None = Field(default=None, alias="desired_queue_level")
+    max_queue_level_ms: QueueLevelMs | None = Field(default=None, alias="max_queue_level")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        refuse(self._clashes())
+        return self
+
+    def _clashes(self) -> Iterator[Clash]:
+        if (self.target is None) == (not self.targets):
+            yield Clash((), 'needs either target = "es" or targets = ["es", "fr"], exactly one of the two')
+        if len(set(self.targets)) < len(self.targets):
+            yield Clash(("targets",), "names a language twice; name each once")
+        if self.source == AUTO and not self.detectable_languages:
+            yield Clash(("source",), '"auto" needs detectable_languages = ["en", "es"], the few that may be spoken')
+        if self.source != AUTO and self.detectable_languages:
+            yield Clash(("detectable_languages",), 'is for source = "auto" only; take it away')
+        desired_ms, max_ms = self.desired_queue_level_ms, self.max_queue_level_ms
+        if desired_ms is not None and max_ms is not None and max_ms <= desired_ms:
+            yield Clash(("max_queue_level",), "must exceed desired_queue_level; raise this or lower that")
+
+    def language_pair(self) -> LanguagePair:
+        """The same as the core's word."""
+        return LanguagePair(
+            name=self.name,
+            source=self.source,
+            targets=(self.target,) if self.target else self.targets,
+            detectable=self.detectable_languages,
+            voice_id=self.voice_id,
+            hotwords_glossary_ids=self.hotwords_glossaries,
+            verification_glossary_ids=self.verification_glossaries,
+            translation_glossary_ids=self.translation_glossaries,
+            desired_queue_level_ms=self.desired_queue_level_ms,
+            max_queue_level_ms=self.max_queue_level_ms,
+        )
+
+
+class AudioInput(Section):
+    device: Device | None = None
+    channel: Literal["left", "right", "mix"] = "left"
+    gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
+
+
+class AudioOutput(Section):
+    device: Device | None = None
+    playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=40, alias="playout_min")
+
+
+class Audio(Section):
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
+
+
+class Pin(Section):
+    """A line of the 40-pin header by its GPIO (BCM) number; an inline table in the file."""
+
+    pin: int = Field(ge=0, le=27)
+
+
+class LampPin(Pin):
+    active_high: bool = True
+
+
+class Lamps(Section):
+    link: LampPin | None = None
+    live: LampPin | None = None
+    alert: LampPin | None = None
+    languages: Annotated[tuple[LampPin, ...], Strict(False)] = ()
+
+
+class Buttons(Section):
+    lang: Pin | None = None
+    live: Pin | None = None
+    mute: Pin | None = None
+
+
+class Http(Section):
+    socket: Annotated[str, AfterValidator(values.socket_path)] = "/run/boothd/control.sock"
+
+
+class Log(Section):
+    captions: bool = False
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Credentials(Section):
+    """Never in a settings file: see sources.py."""
+
+    client_id: SecretStr | None = None
+    client_secret: SecretStr | None = None
+    api_key: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """Every setting of the box. `Settings()` is the defaults; `load` reads what people wrote."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        case_sensitive=True,
+        env_prefix="BOOTHD_",
+        env_nested_delimiter="__",
+    )
+
+    schema_version: Annotated[int, AfterValidator(_schema)] = Field(default=SCHEMA, alias="schema")
+    box: Box = Box()
+    palabra: Palabra = Palabra()
+    session: Session = Session()
+    pair: Annotated[tuple[Pair, ...], Strict(False)] = ()
+    audio: Audio = Audio()
+    lamps: Lamps = Lamps()
+    buttons: Buttons = Buttons()
+    http: Http = Http()
+    log: Log = Log()
+    credentials: Credentials = Credentials()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind the caller's back: `load` hands over the sources, in their order."""
+        return (init_settings,)
+
+    @field_validator("pair")
+    @classmethod
+    def _names_differ(cls, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+        names = [pair.name for pair in pairs]
+        refuse(
+            Clash((index, "name"), f'"{name}" is the name of an earlier pair; give each pair its own')
+            for index, name in enumerate(names)
+            if name in names[:index]
+        )
+        return pairs
+
+    @field_validator("lamps", "buttons")
+    @classmethod
+    def _pins_differ(cls, section: Lamps | Buttons, info: ValidationInfo) -> Lamps | Buttons:
+        taken: dict[int, str] = {}
+        clashes = []
+        lamps = info.data.get("lamps", Lamps()) if isinstance(section, Buttons) else Lamps()
+        for key, pin in [*_pins("lamps", lamps), *_pins(str(info.field_name), section)]:
+            if pin in taken:
+                clashes.append(Clash((*key[1:], "pin"), f"pin {pin} is already {taken[pin]}; give each its own pin"))
+            taken.setdefault(pin, ".".join(map(str, key)))
+        refuse(clashes)
+        return section
+
+    def menu(self) -> Menu:
+        """The pairs in the order of the LANG button. Empty only where `missing_for_run` says so."""
+        return Menu(tuple(pair.language_pair() for pair in self.pair))
+
+
+def _pins(name: str, section: Lamps | Buttons) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    for key, value in section:
+        if isinstance(value, Pin):
+            yield (name, key), value.pin
+        elif isinstance(value, tuple):
+            yield from (((name, key, index), pin.pin) for index, pin in enumerate(value))

@@ -1,0 +1,78 @@
+"""Palabra's credentials: files of a directory, or at a desk the vendor's own variables. Exactly one kind."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from service.settings.environment import SECRETS_DIR
+from service.settings.layer import Layer, Path
+
+FILES = {
+    "client_id": "palabra-client-id",
+    "client_secret": "palabra-client-secret",
+    "api_key": "palabra-api-key",
+}
+VARIABLES = {key: name.upper().replace("-", "_") for key, name in FILES.items()}
+
+
+def secret_files(environ: Mapping[str, str]) -> list[pathlib.Path]:
+    """Where the credentials may stand: in BOOTHD_SECRETS_DIR, else in systemd's CREDENTIALS_DIRECTORY."""
+    directory = environ.get(SECRETS_DIR) or environ.get("CREDENTIALS_DIRECTORY")
+    return [pathlib.Path(directory) / name for name in FILES.values()] if directory else []
+
+
+def secrets_layer(environ: Mapping[str, str]) -> tuple[Layer, list[str]]:
+    """The credentials and the mistakes in them. Files and variables do not mix: any file hides all the variables."""
+    secrets: dict[str, SecretStr] = {}
+    places: dict[str, str] = {}
+    mistakes: list[str] = []
+    if environ.get(SECRETS_DIR) and not pathlib.Path(environ[SECRETS_DIR]).is_dir():
+        mistakes.append(f"{SECRETS_DIR}: {environ[SECRETS_DIR]} is no directory; create it or unset the variable")
+    for key, path in zip(FILES, secret_files(environ), strict=False):
+        try:
+            text = _read(path)
+        except ValueError as error:
+            mistakes.append(f"{path}: {error}")
+            continue
+        if text is not None:
+            secrets[key], places[key] = SecretStr(text), str(path)
+    if not secrets and not mistakes:
+        places = {key: name for key, name in VARIABLES.items() if environ.get(name)}
+        secrets = {key: SecretStr(environ[name]) for key, name in places.items()}
+    if not mistakes:
+        mistakes = _kinds(places)
+
+    def place(at: Path) -> str:
+        return next((places[key] for key in map(str, at) if key in places), "credentials")
+
+    return Layer({"credentials": secrets}, place), mistakes
+
+
+def _read(path: pathlib.Path) -> str | None:
+    try:
+        text = path.read_bytes().decode("ascii").rstrip("\r\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror}); mend its type or permissions") from None
+    except UnicodeDecodeError:
+        raise ValueError("is not plain text; write the credential alone into it, as one line") from None
+    if not text.strip():
+        raise ValueError("is empty; write the credential into it or remove it")
+    if not text.isprintable() or " " in text:
+        raise ValueError("holds more than one word; write the credential alone into it, as one line")
+    return text
+
+
+def _kinds(places: Mapping[str, str]) -> list[str]:
+    """Both kinds at once, or half of one."""
+    names = ", ".join(places.values())
+    if "api_key" in places and len(places) > 1:
+        return [f"{names}: two kinds of credentials; keep the API key or the client id with its secret, not both"]
+    for key, other in (("client_id", "client_secret"), ("client_secret", "client_id")):
+        if key in places and other not in places:
+            return [f"{names}: half of a credential; {FILES[other]} is missing beside it"]
+    return []

@@ -1,0 +1,58 @@
+import pytest
+from pydantic import ValidationError
+
+from service.core.languages import LanguagePair
+from service.settings.model import Pair, Settings
+
+
+def test_a_pair_becomes_the_cores_word():
+    pair = Pair.model_validate(
+        {
+            "name": "Guests",
+            "source": "AUTO",
+            "targets": ["EN-us", "zh-Hans"],
+            "detectable_languages": ["de", "FR"],
+            "voice_id": "v",
+            "hotwords_glossaries": ["h"],
+            "verification_glossaries": ["c1", "c2"],
+            "translation_glossaries": ["t"],
+            "desired_queue_level": "2.5s",
+            "max_queue_level": "1m",
+        }
+    )
+    assert pair.language_pair() == LanguagePair(
+        name="Guests",
+        source="auto",
+        targets=("en-us", "zh-hans"),
+        detectable=("de", "fr"),
+        voice_id="v",
+        hotwords_glossary_ids=("h",),
+        verification_glossary_ids=("c1", "c2"),
+        translation_glossary_ids=("t",),
+        desired_queue_level_ms=2500,
+        max_queue_level_ms=60_000,
+    )
+
+
+def test_one_target_is_a_tuple_of_one():
+    pair = Pair.model_validate({"name": "a", "source": "en", "target": "es"})
+    assert pair.language_pair() == LanguagePair(name="a", source="en", targets=("es",))
+
+
+def test_units_are_in_the_names():
+    settings = Settings()
+    assert settings.palabra.request_timeout_s == 10.0
+    assert settings.session.end_timeout_s == 2.0
+    assert settings.audio.output.playout_min_ms == 40
+    assert settings.menu().pairs == ()
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError):
+        Settings().box.name = "other"
+
+
+def test_the_processes_environment_is_not_read_behind_the_callers_back(monkeypatch):
+    monkeypatch.setenv("BOOTHD_BOX", '{"name": "from outside"}')
+    monkeypatch.setenv("schema", "7")
+    assert Settings().box.name == "boothd"
