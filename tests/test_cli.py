@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from service.cli import main
+
+GOOD = """
+[[pair]]
+name = "EN to ES"
+source = "en"
+target = "es"
+[audio]
+input.device = "alsa:usb=1-1.2"
+output.device = "alsa:card=Device"
+"""
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch, capsys):
+    """Runs `boothd check` on a text; its exit code, lines of stdout and of stderr."""
+    for name in ("BOOTHD_SECRETS_DIR", "CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY", "PALABRA_CLIENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PALABRA_API_KEY", "hunter2")
+    path = tmp_path / "boothd.toml"
+
+    def run(text):
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(SystemExit) as caught:
+            main(["check", "--config", str(path)])
+        out, err = capsys.readouterr()
+        assert "hunter2" not in out + err
+        return caught.value.code, out.splitlines(), err.splitlines()
+
+    return run
+
+
+def test_good_settings_are_shown(check):
+    code, out, err = check(GOOD)
+    assert (code, err) == (0, [])
+    assert 'device = "alsa:usb=1-1.2"  # default: not set' in out
+    assert "# palabra-api-key = ********" in out
+
+
+def test_mistakes_go_to_stderr_alone(check, tmp_path):
+    code, out, err = check(GOOD + "x = 1\n[box]\nname = 1\n")
+    assert (code, out) == (78, [])
+    assert err[0].startswith(f"{tmp_path}/boothd.toml:11: box.name: ")
+    assert err[1].startswith(f"{tmp_path}/boothd.toml:9: audio.x: ")
+
+
+def test_a_missing_file_is_a_mistake(check, tmp_path):
+    assert check(None)[2][0].startswith(f"{tmp_path}/boothd.toml: no such file")
+
+
+def test_what_a_run_would_need_is_told_beside_the_settings(check, monkeypatch):
+    monkeypatch.delenv("PALABRA_API_KEY")
+    code, out, err = check(GOOD)
+    assert code == 78 and "# none" in out
+    assert len(err) == 1 and err[0].startswith("credentials: none; write palabra-client-id")
+
+
+def test_the_sample_lacks_only_what_it_marks_as_examples(check):
+    sample = Path(__file__).parents[1] / "deploy" / "boothd.toml"
+    code, _, err = check(sample.read_text())
+    assert code == 78
+    assert [line.split(":")[0] for line in err] == ["pair", "audio.input.device", "audio.output.device"]
+
+
+def test_no_verb_is_a_question_of_usage(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 1
+    assert "check" in capsys.readouterr().out
