@@ -34,14 +34,17 @@ def secrets_layer(environ: Mapping[str, str]) -> tuple[Layer, list[str]]:
     for key, path in zip(FILES, secret_files(environ), strict=False):
         try:
             text = _read(path)
+            if text is not None:
+                secrets[key], places[key] = _secret(text), str(path)
         except ValueError as error:
             mistakes.append(f"{path}: {error}")
-            continue
-        if text is not None:
-            secrets[key], places[key] = SecretStr(text), str(path)
     if not secrets and not mistakes:
-        places = {key: name for key, name in VARIABLES.items() if environ.get(name)}
-        secrets = {key: SecretStr(environ[name]) for key, name in places.items()}
+        for key, name in VARIABLES.items():
+            try:
+                if environ.get(name):
+                    secrets[key], places[key] = _secret(environ[name]), name
+            except ValueError as error:
+                mistakes.append(f"{name}: {error}")
     if not mistakes:
         mistakes = _kinds(places)
 
@@ -53,18 +56,19 @@ def secrets_layer(environ: Mapping[str, str]) -> tuple[Layer, list[str]]:
 
 def _read(path: pathlib.Path) -> str | None:
     try:
-        text = path.read_bytes().decode("ascii").rstrip("\r\n")
+        return path.read_bytes().decode("latin-1").rstrip("\r\n")  # decodes anything; _secret judges it
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror}); mend its type or permissions") from None
-    except UnicodeDecodeError:
-        raise ValueError("is not plain text; write the credential alone into it, as one line") from None
+
+
+def _secret(text: str) -> SecretStr:
     if not text.strip():
         raise ValueError("is empty; write the credential into it or remove it")
-    if not text.isprintable() or " " in text:
-        raise ValueError("holds more than one word; write the credential alone into it, as one line")
-    return text
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("is not one word of plain characters; write the credential alone into it, as one line")
+    return SecretStr(text)
 
 
 def _kinds(places: Mapping[str, str]) -> list[str]:

@@ -54,10 +54,10 @@ def test_none_is_no_mistake_here(directory):
         ({"api_key": b""}, ["palabra-api-key: is empty", "write the credential"]),
         ({"api_key": b"\n"}, ["palabra-api-key: is empty"]),
         ({"client_id": b"   \n", "client_secret": b"s"}, ["palabra-client-id: is empty"]),
-        ({"api_key": b"hunter2\nhunter2\n"}, ["palabra-api-key: holds more than one word", "one line"]),
-        ({"api_key": b"key = hunter2"}, ["palabra-api-key: holds more than one word"]),
-        ({"api_key": b"hunter2\xff"}, ["palabra-api-key: is not plain text"]),
-        ({"api_key": "hunter2é".encode()}, ["palabra-api-key: is not plain text"]),
+        ({"api_key": b"hunter2\nhunter2\n"}, ["palabra-api-key: is not one word of plain", "one line"]),
+        ({"api_key": b"key = hunter2"}, ["palabra-api-key: is not one word of plain"]),
+        ({"api_key": b"hunter2\xff"}, ["palabra-api-key: is not one word of plain"]),
+        ({"api_key": "hunter2é".encode()}, ["palabra-api-key: is not one word of plain"]),
         ({"client_id": b"hunter2"}, ["palabra-client-id: half of a credential", "palabra-client-secret is missing"]),
         (
             {"client_secret": b"hunter2"},
@@ -85,6 +85,7 @@ def test_variables_are_judged_alike():
         "PALABRA_CLIENT_ID, PALABRA_API_KEY: two kinds"
         in read({"PALABRA_CLIENT_ID": "i", "PALABRA_API_KEY": "k"})[1][0]
     )
+    assert "PALABRA_API_KEY: is not one word" in read({"PALABRA_API_KEY": "k\n"})[1][0]
     assert "PALABRA_CLIENT_ID: half" in read({"PALABRA_CLIENT_ID": "i"})[1][0]
 
 
