@@ -489,3 +489,58 @@ def test_queues_and_warnings_are_kept():
     assert story.task.warnings == 1
     story.hear(QueueMap({}))
     assert story.task.queue_level_ms == {}
+
+
+def test_what_was_paused_is_what_the_cloud_says():
+    story = Story.live(ES)
+    story.task.want(FR)
+    story.until(3.1)
+    story.task.pause()
+    story.until(5.3)
+    story.hear(echo(FR, "paused"))
+    assert (story.task.confirmed, story.task.paused) == (FR, True)
+
+
+def test_a_pause_the_cloud_denies_later_is_said_again():
+    story = Story.live(ES)
+    story.until(30.2)  # a check is on its way
+    story.task.pause()
+    story.until(30.3)
+    story.hear(PAUSED, echo(ES))
+    assert story.task.running
+    assert story.until(34) == [(33.3, "pause")]
+
+
+def test_a_refused_pair_is_named_by_nothing_any_more():
+    story = Story.live(ES)
+    story.task.want(FR)
+    story.until(3.1)
+    story.hear(REFUSED)
+    story.task.pause()
+    story.until(3.2)
+    story.hear(UPDATED)  # late, and of "set es"
+    assert story.task.confirmed == ES
+
+
+def test_after_a_refusal_the_old_pair_is_shown_at_once_unless_another_may_sound():
+    story = Story.live(ES)
+    story.task.want(FR)
+    story.until(3.1)
+    story.task.want(DE)
+    story.until(5.2)
+    story.hear(REFUSED)
+    assert (story.task.wanted, story.task.confirmed) == (ES, None)
+    story.until(7.3)
+    story.hear(echo(ES))
+    assert story.task.confirmed == ES
+
+
+def test_a_mended_task_takes_a_change_as_patiently_as_any():
+    story = Story.live(ES)
+    story.until(31)
+    story.hear(NOT_FOUND)
+    story.until(33)
+    story.hear(STARTED)
+    story.task.want(FR)
+    story.until(45)
+    assert story.task.wanted == ES

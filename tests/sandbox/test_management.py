@@ -1,6 +1,7 @@
 """The management API of one session, driven by hand; decoded by the box's own eyes."""
 
 import json
+import random
 
 import pytest
 
@@ -13,6 +14,18 @@ from service.sandbox.orders import Close, Heard, Interrupt, Outgoing, Pause, Run
 
 ES = LanguagePair(name="", source="en", targets=("es",))
 FR = LanguagePair(name="", source="en", targets=("fr",))
+FULL = LanguagePair(
+    "",
+    "auto",
+    ("es", "de"),
+    ("en",),
+    "default_high",
+    ("h",),
+    ("v",),
+    ("t",),
+    desired_queue_level_ms=1,
+    max_queue_level_ms=2,
+)
 NOT_FOUND = CloudError("NOT_FOUND", "No active task found")
 
 
@@ -322,6 +335,48 @@ def test_settings_of_any_shape_are_refused_and_raise_nothing(data):
                                    b'{"message_type": "get_task", "data": "{"}'])  # fmt: skip
 def test_nonsense_is_answered(wrong):
     assert Desk().say(wrong) == [CloudError("INVALID_MESSAGE", "Not a JSON object with message_type")]
+
+
+def test_no_command_of_any_shape_raises():
+    chance = random.Random(4)
+    kinds = ["set_task", "get_task", "pause_task", "end_task", "tts_task", "interrupt_task"]
+    golden = [json.loads(task_settings.set_task(pair)) for pair in (ES, FULL)]
+    leaves = [
+        None,
+        True,
+        0,
+        -1,
+        1e308,
+        float("inf"),
+        float("nan"),
+        "",
+        "es",
+        "\ud800",
+        "global",
+        [],
+        {},
+        10**30,
+        ["es"],
+    ]
+
+    def spoil(value: object) -> object:
+        if chance.random() < 0.02:
+            return chance.choice(leaves)
+        if isinstance(value, dict):
+            return {(key if chance.random() < 0.98 else "es"): spoil(entry) for key, entry in value.items()}
+        return [spoil(entry) for entry in value] if isinstance(value, list) else value
+
+    desk = Desk()
+    accepted = 0
+    for _ in range(2000):
+        desk.now_s += 3
+        message = spoil(chance.choice(golden))
+        if chance.random() < 0.3:
+            data = {"force": 1, "eos_timeout": 1, "text": "Hi", "language": "es", "languages": ["es"]}
+            message = {"message_type": chance.choice(kinds), "data": spoil(data)}
+        came = desk.say(json.dumps(message))
+        accepted += not any(isinstance(one, CloudError) for one in came)
+    assert 200 < accepted < 1800
 
 
 def test_a_refused_language_comes_with_all_permitted_ones():
