@@ -70,19 +70,6 @@ def base_code(language: str) -> str:
     return language.split("-", 1)[0]
 
 
-def match_target(language: str, targets: tuple[str, ...]) -> str | None:
-    """Which requested target a language named by the server means.
-
-    The ladder of palabra-api 2.5: the exact code, then the same base code, then the only target there is.
-    """
-    if language in targets:
-        return language
-    for target in targets:
-        if base_code(target) == base_code(language):
-            return target
-    return targets[0] if len(targets) == 1 else None
-
-
 def pair_named(source: str | None, targets: tuple[str, ...], pairs: Iterable[LanguagePair]) -> LanguagePair | None:
     """Which pair the cloud's echo of a task names; what it left out (None, empty) matches everything.
 
@@ -107,3 +94,13 @@ def _same_target(asked: str, echoed: str) -> bool:
 
 def _filled_in_target(asked: str, echoed: str) -> bool:
     return asked in (echoed, base_code(echoed))
+
+
+def pick_track(target: str, languages: tuple[str, ...]) -> str | None:
+    """Which of the tracks that are there carries this target: by its code, by its base code, or the only one."""
+    if target in languages:
+        return target
+    for language in languages:
+        if base_code(language) == base_code(target):
+            return language
+    return languages[0] if len(languages) == 1 else None

@@ -1,6 +1,6 @@
 import pytest
 
-from service.core.languages import LanguagePair, Menu, language_of_track, match_target, pair_named, parse_code
+from service.core.languages import LanguagePair, Menu, language_of_track, pair_named, parse_code, pick_track
 
 
 def pair(name: str) -> LanguagePair:
@@ -19,12 +19,12 @@ def test_track_names():
     assert language_of_track("microphone") is None
 
 
-def test_a_named_language_is_matched_exactly_then_by_base_then_by_being_alone():
-    assert match_target("en-us", ("en", "en-us")) == "en-us"
-    assert match_target("en-us", ("de", "en")) == "en"
-    assert match_target("zh", ("zh-hans",)) == "zh-hans"
-    assert match_target("pt", ("zh-hans",)) == "zh-hans"
-    assert match_target("pt", ("es", "fr")) is None
+def test_a_track_is_picked_by_its_code_then_by_base_then_by_being_alone():
+    assert pick_track("en-us", ("en", "en-us")) == "en-us"
+    assert pick_track("en", ("de", "en-us")) == "en-us"
+    assert pick_track("zh", ("yue",)) == "yue"
+    assert pick_track("pt", ("es", "fr")) is None
+    assert pick_track("pt", ()) is None
 
 
 def test_an_echo_names_a_pair_word_for_word_or_as_the_cloud_fills_it_in():
@@ -54,6 +54,8 @@ def test_several_targets_are_compared_in_any_order_and_number():
     assert pair_named("en", ("en-us", "es"), (both,)) == both
     assert pair_named("en", ("es",), (both,)) is None
     assert pair_named("en", ("es", "es"), (both,)) is None
+
+
 @pytest.mark.parametrize(("text", "code"), [("en", "en"), ("EN-us", "en-us"), ("zh-Hans", "zh-hans"), ("yue", "yue")])
 def test_codes_are_lower_cased(text, code):
     assert parse_code(text) == code
