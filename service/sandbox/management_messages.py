@@ -24,12 +24,15 @@ class Messages:
         return self._fault("generation") or self._generation
 
     def error(self, to: Hashable | None, code: str, desc: str) -> list[Outgoing]:
+        """A command or the task failed."""
         return self._tell(to, "error", {"code": code, "desc": desc, "param": None})
 
     def warning(self, to: Hashable, code: str, text: str) -> list[Outgoing]:
+        """The task runs, but not as it was asked to."""
         return self._tell(to, "warning", {"code": code, "message": text})
 
     def current_task(self, to: Hashable, settings: dict[str, Any], status: str) -> list[Outgoing]:
+        """The echo of the settings; without a status in generation B."""
         echo = dict(settings)
         if self._fault("wrong-echo") is not None:
             echo["pipeline"] = {**echo["pipeline"], "translations": [{"target_language": "sw"}]}
@@ -44,6 +47,7 @@ class Messages:
         return self._tell(to, "task_status", {"command": command, "event": event, "task_status": status, **more})
 
     def end_of_stream(self) -> list[Outgoing]:
+        """The last message of a session, under the name of its generation."""
         return self._tell(None, "eos" if self.generation == "B" else "end_of_stream", {})
 
     def caption(self, event: Heard | Said, pipeline: dict[str, Any]) -> list[Outgoing]:
@@ -59,6 +63,7 @@ class Messages:
         return self._tell(None, kind, {"transcription": {**body, "segments": []}})
 
     def queue_map(self, levels_ms: Mapping[str, int], configs: dict[str, Any]) -> list[Outgoing]:
+        """What waits to be spoken per language, with the limits of the settings."""
         if self._fault("no-queue-map") is not None:
             return []
         if self._fault("empty-queue-map") is not None:
