@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,8 @@ MAX_WAIT_S = 3600.0  # a longer Retry-After would park the box for the day
 BUSY_WAIT_S = 30.0  # after a 429 that names no time (palabra-api 1.4)
 
 # Tokens and keys by their looks, for texts that repeat what they were given (palabra-api 1.5).
-_SECRET = re.compile(r"(?<=token=)[^\s&\"']+|\b(?:eyJ|plbr_)[\w.~+/=-]+")
+# No word boundary: in "token%3DeyJ..." or after an escaped line end there is none.
+_SECRET = re.compile(r"(?<=token=)[^\s&\"']+|(?:eyJ|plbr_)[\w.~+/=-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,16 @@ def load_json(body: bytes) -> Any:
         return None
 
 
-def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """A foreign text for one line of a lamp, page or journal: bounded, without control characters, secrets hidden."""
+def hide(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without the secrets that are known, and without what looks like one."""
     for secret in secrets:
         text = text.replace(secret, "[hidden]")
-    text = _SECRET.sub("[hidden]", text[: 2 * MAX_TEXT])
+    return _SECRET.sub("[hidden]", text)
+
+
+def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
+    """A foreign text for one line of a lamp, page or journal: bounded, without control characters, secrets hidden."""
+    text = hide(text, secrets)[: 2 * MAX_TEXT]
     text = "".join(char if char.isprintable() else " " for char in text).strip()
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
