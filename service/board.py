@@ -20,10 +20,14 @@ class Board:
         """Call `watcher(before, after)` at every change."""
         self._watchers.append(watcher)
 
+    def unwatch(self, watcher: Callable[[Status, Status], None]) -> None:
+        """Call it no more."""
+        self._watchers.remove(watcher)
+
     def update(self, **changes: Any) -> None:
         """Replace fields of the status; watchers hear of it only when something differs."""
         before, after = self.status, replace(self.status, **changes)
         if after != before:
             self.status = after
-            for watcher in self._watchers:
+            for watcher in list(self._watchers):
                 watcher(before, after)

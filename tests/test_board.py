@@ -4,8 +4,14 @@ from service.core.phase import Phase
 
 def test_watchers_hear_of_changes_only():
     board, heard = Board(), []
-    board.watch(lambda before, after: heard.append((before.phase, after.phase)))
+
+    def watcher(before, after):
+        heard.append((before.phase, after.phase))
+
+    board.watch(watcher)
     board.update(phase=Phase.READY)
     board.update(phase=Phase.READY)
     assert heard == [(Phase.STARTING, Phase.READY)]
-    assert board.status.phase is Phase.READY
+    board.unwatch(watcher)
+    board.update(phase=Phase.LIVE)
+    assert len(heard) == 1 and board.status.phase is Phase.LIVE

@@ -13,7 +13,8 @@
         │   ├── TokenRefused       the room does not accept the session's token
         │   └── PermissionMissing  the token lacks a right that the work needs
         ├── TaskRefused        the cloud refuses the language pair or its options
-        └── SoundCardMissing   the configured card does not exist or cannot do what is asked
+        ├── SoundCardMissing   the configured card does not exist or cannot do what is asked
+        └── PinsUnusable       the pins of buttons and lamps cannot be opened
 
 Anything else is a programmer's error: it is not caught and ends the process.
 """
@@ -125,3 +126,7 @@ class SoundCardMissing(NeedsPerson):
     """The configured sound device does not exist or cannot do what the road needs."""
 
     code = FaultCode.SOUND_IN
+
+
+class PinsUnusable(NeedsPerson):
+    """The pins of buttons and lamps cannot be opened."""

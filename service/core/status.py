@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from service.core.errors import FaultCode
 from service.core.languages import LanguagePair
@@ -23,8 +24,9 @@ class Status:
     """Frozen; replaced whole by the board. Every lamp class derives from it.
 
     `wanted` is what the person chose, `confirmed` what the cloud says it runs. `fault` stands in FAULT, and in
-    WAITING it names what was lost. `network` is False while no route to the cloud is known to work.
-    `lamp_test` is True during the first second. `heard` says that listeners had sound in this outage's session.
+    WAITING it names what was lost. `network` is False while the cloud cannot be reached, `network_overdue` once that
+    has lasted so long that a person should look. `lamp_test` is True during the first second.
+    `listeners_lost_sound`: the session that was lost had been heard.
     """
 
     phase: Phase = Phase.STARTING
@@ -33,9 +35,46 @@ class Status:
     confirmed: LanguagePair | None = None
     muted: bool = False
     fault: Fault | None = None
-    notices: tuple[str, ...] = ()  # what runs but should be known: a settings change that needs a restart, a full queue
+    notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
+    settings_notice: str | None = None  # the settings file was changed and is not what runs
     network: bool = True
+    network_overdue: bool = False
     lamp_test: bool = False
     listeners_lost_sound: bool = False
     control: str | None = None  # "websocket" | "datachannel" while a session stands
     queue_level_ms: dict[str, int] = field(default_factory=dict)
+
+
+def summary(status: Status) -> str:
+    """The picture in one line, for `systemctl status` and logs."""
+    parts = [status.phase.name + (", muted" if status.muted else "")]
+    if status.wanted is not None:
+        wanted, confirmed = status.wanted, status.confirmed
+        running = f", {confirmed.name} confirmed" if confirmed and confirmed != wanted else ""
+        parts.append(f"{wanted.name} {'confirmed' if confirmed == wanted else 'wanted'}{running}")
+    if status.control is not None:
+        parts.append(f"control by {status.control}")
+    if status.fault is not None:
+        parts.append(f"{status.fault.name} (code {status.fault.code}): {status.fault.detail}")
+    parts += status.notices
+    if status.settings_notice is not None:
+        parts.append(status.settings_notice)
+    return "; ".join(parts)
+
+
+def as_json(status: Status) -> dict[str, Any]:
+    """The picture as JSON data. Pairs by their names; `menu` says what each is."""
+    fault = status.fault
+    return {
+        "phase": status.phase.value,
+        "menu": [{"name": pair.name, "source": pair.source, "targets": list(pair.targets)} for pair in status.menu],
+        "wanted": status.wanted.name if status.wanted else None,
+        "confirmed": status.confirmed.name if status.confirmed else None,
+        "muted": status.muted,
+        "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},
+        "network": status.network,
+        "control": status.control,
+        "queue_level_ms": dict(status.queue_level_ms),
+        "notices": list(status.notices),
+        "settings_notice": status.settings_notice,
+    }

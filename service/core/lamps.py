@@ -1,0 +1,136 @@
+"""The one table of appliance 5.1: the status -> exactly one lamp class -> what every lamp shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import accumulate
+
+from service.core.errors import FaultCode
+from service.core.languages import LanguagePair
+from service.core.phase import Phase
+from service.core.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """How a lamp is lit: so many seconds lit, dark, lit, dark …, over and over. What blinks ends dark."""
+
+    name: str
+    steps_s: tuple[float, ...]
+
+    def at(self, t_s: float) -> tuple[bool, float]:
+        """Whether the lamp is lit `t_s` >= 0 after the pattern began, and for how long still; `math.inf`: for ever."""
+        ends_s = list(accumulate(self.steps_s))
+        now_s = t_s % ends_s[-1]
+        step = next(number for number, end_s in enumerate(ends_s) if now_s < end_s)
+        return step % 2 == 0, ends_s[step] - now_s
+
+    @property
+    def last_dark_s(self) -> float:
+        """When its last darkness begins: a lit lamp that enters here shows the change at once."""
+        return sum(self.steps_s[:-1])
+
+
+def _code(count: int) -> Pattern:
+    """One long flash, then so many short ones, then a pause."""
+    return Pattern(f"code-{count}", (1.0, 0.5, *(0.25, 0.35) * (count - 1), 0.25, 0.35 + 1.2))
+
+
+OFF = Pattern("off", (0.0, math.inf))
+ON = Pattern("on", (math.inf,))
+SLOW = Pattern("slow", (1.0, 1.0))
+FAST = Pattern("fast", (0.25, 0.25))
+CODES = {code: _code(code) for code in FaultCode}
+
+
+class LampClass(Enum):
+    """What the lamps can say, the most important first."""
+
+    LAMP_TEST = "lamp test"
+    STARTING = "starting, or on the way out"
+    FAULT = "fault, needs a person"
+    NO_NETWORK = "no network yet"
+    CONNECTING = "connecting or reconnecting"
+    SOUND_LOST = "reconnecting, and the listeners have lost sound"
+    OFF_AIR = "off air by choice"
+    LIVE = "live"
+    READY = "ready, no session"
+
+
+# LINK, LIVE, ALERT. In FAULT the ALERT lamp counts out the code, and LINK is fast without a network: see `face`.
+FACES = {
+    LampClass.LAMP_TEST: (ON, ON, ON),
+    LampClass.STARTING: (SLOW, OFF, OFF),
+    LampClass.NO_NETWORK: (FAST, OFF, OFF),
+    LampClass.CONNECTING: (ON, FAST, OFF),
+    LampClass.SOUND_LOST: (ON, FAST, SLOW),
+    LampClass.OFF_AIR: (ON, SLOW, OFF),
+    LampClass.LIVE: (ON, ON, OFF),
+    LampClass.READY: (ON, OFF, OFF),
+}
+_ON_THE_WAY = (Phase.CREATING, Phase.JOINING, Phase.PREPARING, Phase.WAITING)
+
+
+def lamp_class(status: Status) -> LampClass:
+    """What the lamps say of this status."""
+    if status.lamp_test:
+        return LampClass.LAMP_TEST
+    if status.phase in (Phase.STARTING, Phase.STOPPING):
+        return LampClass.STARTING
+    if _fault_code(status) is not None:
+        return LampClass.FAULT
+    if _offline(status):
+        return LampClass.NO_NETWORK
+    if status.phase in _ON_THE_WAY:
+        return LampClass.SOUND_LOST if status.listeners_lost_sound else LampClass.CONNECTING
+    if status.phase is Phase.PAUSED or (status.phase is Phase.LIVE and status.muted):
+        return LampClass.OFF_AIR
+    return LampClass.LIVE if status.phase is Phase.LIVE else LampClass.READY
+
+
+def face(status: Status) -> tuple[Pattern, Pattern, Pattern]:
+    """What LINK, LIVE and ALERT show."""
+    said = lamp_class(status)
+    if said is not LampClass.FAULT:
+        return FACES[said]
+    code = _fault_code(status)
+    assert code is not None  # else it would be another class
+    return (ON if status.network else FAST), OFF, CODES[code]
+
+
+def patterns(status: Status) -> dict[str, Pattern]:
+    """What every lamp shows, by name: link, live, alert, and l1, l2 … for the pairs of the menu."""
+    link, live, alert = face(status)
+    languages = {language_lamp(place): _language(status, pair) for place, pair in enumerate(status.menu)}
+    return {"link": link, "live": live, "alert": alert, **languages}
+
+
+def language_lamp(place: int) -> str:
+    """The name of the lamp of the pair at this place of the menu."""
+    return f"l{place + 1}"
+
+
+def one_lamp(shown: Mapping[str, Pattern]) -> Pattern:
+    """What the only lamp of a box shows: whether the room is on air, and instead the code while a fault stands."""
+    return shown["alert"] if shown["alert"] in CODES.values() else shown["live"]
+
+
+def _fault_code(status: Status) -> FaultCode | None:
+    """What is wrong, if it needs a person."""
+    if status.phase is Phase.FAULT:
+        return status.fault.code if status.fault is not None else FaultCode.BOX
+    return FaultCode.NETWORK if _offline(status) and status.network_overdue else None
+
+
+def _offline(status: Status) -> bool:
+    """The cloud is tried again and again and was not reached yet; each try looks the same."""
+    return status.phase in (Phase.CREATING, Phase.WAITING) and not status.network
+
+
+def _language(status: Status, pair: LanguagePair) -> Pattern:
+    if status.lamp_test or pair == status.confirmed:
+        return ON
+    return FAST if pair == status.wanted else OFF

@@ -1,0 +1,169 @@
+import asyncio
+import random
+import threading
+
+import pytest
+
+from service.core.commands import End, Mute, NextPair, ToggleLive
+from service.core.errors import NeedsPerson
+from service.gpio.buttons import Buttons
+from service.gpio.pins import Pins
+
+LANG, LIVE, MUTE = 17, 27, 22
+
+
+class Desk:
+    """Buttons on mock pins, and a loop whose time the test moves."""
+
+    def __init__(self, **numbers):
+        self.loop = asyncio.get_running_loop()
+        self.now_s = 1000.0
+        self.loop.time = lambda: self.now_s
+        self.pins = Pins("mock")
+        self.asked = []
+        self.buttons = Buttons(pins=self.pins, ask=self.asked.append, clock=self.loop.time, **numbers)
+
+    def press(self, number):
+        self.pins.pin(number).drive_low()
+
+    def release(self, number):
+        self.pins.pin(number).drive_high()
+
+    async def after(self, seconds):
+        end_s = self.now_s + seconds
+        while self.now_s < end_s:
+            self.now_s = min(self.now_s + 0.01, end_s)
+            await self.settle()
+
+    async def settle(self):
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    def close(self):
+        self.buttons.close()
+        self.pins.close()
+
+
+@pytest.fixture
+async def desk():
+    desk = Desk(lang=LANG, live=LIVE, mute=MUTE)
+    yield desk
+    desk.close()
+
+
+async def test_a_tap_acts_on_release(desk):
+    desk.press(LANG)
+    await desk.after(0.3)
+    assert desk.asked == []
+    desk.release(LANG)
+    await desk.settle()
+    assert desk.asked == [NextPair()]
+
+
+async def test_a_hold_acts_after_one_second_under_the_finger(desk):
+    desk.press(LIVE)
+    await desk.after(0.98)
+    assert desk.asked == []
+    await desk.after(0.02)
+    assert desk.asked == [End()]
+    await desk.after(2.0)
+    desk.release(LIVE)
+    await desk.after(1.0)
+    assert desk.asked == [End()]
+
+
+async def test_mute_acts_on_the_edge_and_a_long_one_is_taken_back(desk):
+    desk.press(MUTE)
+    await desk.settle()
+    assert desk.asked == [Mute()]
+    await desk.after(0.8)
+    desk.release(MUTE)
+    await desk.settle()
+    assert desk.asked == [Mute(), Mute()]
+
+
+async def test_a_press_shorter_than_its_bouncing_counts_when_it_has_settled(desk):
+    desk.press(LIVE)
+    desk.release(LIVE)
+    await desk.after(0.04)
+    assert desk.asked == [ToggleLive()]
+
+
+async def test_bouncing_pins_give_one_command_a_press(desk):
+    """M12 on the whole road: the mock does not debounce, as some boards do not."""
+    chance = random.Random(7)
+    numbers = {LANG: NextPair(), LIVE: ToggleLive(), MUTE: Mute()}
+    expected = []
+    for _ in range(100):
+        number = chance.choice(list(numbers))
+        for drive, other in ((desk.press, desk.release), (desk.release, desk.press)):
+            drive(number)
+            for _ in range(chance.randrange(3)):
+                other(number)
+                await desk.settle()
+                drive(number)
+            await desk.after(chance.choice((0.05, 0.1)))
+        expected.append(numbers[number])
+    assert desk.asked == expected
+
+
+async def test_edges_come_from_another_thread(desk):
+    def finger():
+        desk.press(MUTE)
+        desk.release(MUTE)
+
+    thread = threading.Thread(target=finger)
+    thread.start()
+    thread.join()
+    assert desk.asked == []  # not in that thread
+    await desk.settle()
+    assert desk.asked == [Mute()]
+
+
+async def test_a_button_without_a_pin_is_not_opened():
+    desk = Desk(live=LIVE)
+    desk.pins.led(LANG), desk.pins.led(MUTE)  # free for others
+    desk.press(LIVE)
+    desk.release(LIVE)
+    await desk.after(0.1)
+    assert desk.asked == [ToggleLive()]
+    desk.close()
+
+
+async def test_no_button_needs_no_pins():
+    buttons = Buttons(pins=Pins("lgpio"), ask=print)  # would fail here if it were opened
+    buttons.close()
+
+
+async def test_after_close_nothing_is_asked_and_closing_twice_is_safe(desk):
+    desk.press(LIVE)
+    await desk.settle()
+    desk.press(MUTE)  # on its way to the loop
+    desk.buttons.close()
+    desk.buttons.close()
+    desk.release(LIVE)
+    await desk.after(2.0)
+    assert desk.asked == []
+
+
+def test_an_edge_after_the_loop_has_ended_does_not_raise():
+    """In gpiozero's thread an exception would stop the edges of all buttons."""
+
+    async def build():
+        return Desk(live=LIVE)
+
+    desk = asyncio.run(build())
+    desk.press(LIVE)
+    desk.release(LIVE)
+    assert desk.asked == []
+    desk.close()
+
+
+async def test_a_pin_that_is_taken_is_a_fault_with_its_number():
+    pins = Pins("mock")
+    pins.led(LIVE)
+    with pytest.raises(NeedsPerson, match=f"GPIO {LIVE}"):
+        Buttons(pins=pins, ask=print, lang=LANG, live=LIVE)
+    pins.close()
+    Buttons(pins=pins, ask=print, lang=LANG, live=LIVE).close()
+    pins.close()
