@@ -1,0 +1,83 @@
+"""The journal: one record per phase change, found by `journalctl MESSAGE_ID=7b016dcf3bab49b0aa818c17cd664431`.
+
+Fields beside the usual ones: BOOTHD_PHASE, BOOTHD_PHASE_BEFORE, BOOTHD_WANTED and BOOTHD_CONFIRMED (names of language
+pairs), BOOTHD_CAUSE (the error's name) and BOOTHD_CODE (what the ALERT lamp counts out). A field without a value is
+left out. Never a secret, never a caption.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from syslog import LOG_ERR, LOG_INFO, LOG_WARNING
+from typing import Any
+
+from systemd.journal import send as systemd_send
+
+from service.core.phase import Phase
+from service.core.problems import clean
+from service.core.status import Status, summary
+
+log = logging.getLogger(__name__)
+
+PHASE_CHANGED = "7b016dcf3bab49b0aa818c17cd664431"  # one kind of message, one id, for ever
+SOCKET = Path("/run/systemd/journal/socket")
+
+_PRIORITIES = {Phase.FAULT: LOG_ERR, Phase.WAITING: LOG_WARNING}
+
+Send = Callable[..., None]
+
+
+def is_ours(environ: Mapping[str, str], stderr: int = 2) -> bool:
+    """Whether systemd connected our stderr to its journal, and nobody has redirected it since."""
+    try:
+        entry = os.fstat(stderr)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{entry.st_dev}:{entry.st_ino}"
+
+
+def send(message: str, **fields: Any) -> None:
+    """Send one record. Raises OSError where no journal listens, which systemd's own function passes over."""
+    SOCKET.stat()
+    text = message.encode(errors="backslashreplace").decode()  # a lone surrogate would lose the whole record
+    # With one of the CODE_ fields given it does not walk the stack and read our source to find all three.
+    systemd_send(text, **{"CODE_FILE": __file__, "SYSLOG_IDENTIFIER": "boothd", **fields})
+
+
+def on_change(before: Status, after: Status, *, environ: Mapping[str, str] = os.environ, send: Send = send) -> None:
+    """Watch the board: each phase change becomes a record, or a line of the log where systemd's journal is not ours."""
+    record = phase_record(before, after)
+    if record is None:
+        return
+    message = record.pop("MESSAGE")
+    if is_ours(environ):
+        try:
+            send(message, **record)
+            return
+        except OSError:
+            pass  # the log has its own way around a journal that does not answer
+    log.info("%s", message)
+
+
+def phase_record(before: Status, after: Status) -> dict[str, str] | None:
+    """The record of this change, None when the phase stayed."""
+    if before.phase is after.phase:
+        return None
+    wanted, confirmed, fault = after.wanted, after.confirmed, after.fault
+    fields = {
+        "BOOTHD_PHASE": after.phase.value,
+        "BOOTHD_PHASE_BEFORE": before.phase.value,
+        "BOOTHD_CAUSE": fault.name if fault else "",
+        "BOOTHD_CODE": str(fault.code.value) if fault else "",
+        "BOOTHD_WANTED": wanted.name if wanted else "",
+        "BOOTHD_CONFIRMED": confirmed.name if confirmed else "",
+    }
+    return {
+        "MESSAGE": clean(f"{before.phase.name} -> {summary(after)}"),
+        "MESSAGE_ID": PHASE_CHANGED,
+        "PRIORITY": str(_PRIORITIES.get(after.phase, LOG_INFO)),
+        **{name: clean(value) for name, value in fields.items() if value},
+    }

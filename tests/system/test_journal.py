@@ -1,0 +1,151 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.core.errors import FaultCode
+from service.core.languages import LanguagePair
+from service.core.phase import Phase
+from service.core.status import Fault, Status
+from service.system import journal
+from service.system.journal import is_ours, on_change, phase_record
+
+ES, FR = LanguagePair("EN to ES", "en", ("es",)), LanguagePair("EN to FR", "en", ("fr",))
+READY, LIVE = Status(phase=Phase.READY), Status(phase=Phase.LIVE, wanted=FR, confirmed=ES)
+REFUSED = Status(phase=Phase.FAULT, wanted=ES, fault=Fault(FaultCode.CREDENTIALS, "CloudRejected", "no balance"))
+
+# Binds the journal's socket where only this process sees it, and shows what one record looks like on the wire.
+ON_THE_WIRE = """
+import json, pathlib, socket, struct, subprocess, sys
+subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
+path = pathlib.Path("/run/systemd/journal/socket")
+path.parent.mkdir(parents=True)
+end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+end.bind(str(path))
+from service.system import journal
+for message, fields in json.load(sys.stdin):
+    journal.send(message, **fields)
+records = []
+for _ in range(int(sys.argv[1])):
+    data, record = end.recv(65536), {}
+    while data:
+        line, _, data = data.partition(b"\\n")
+        name, equals, value = line.partition(b"=")
+        if not equals:
+            (size,) = struct.unpack("<Q", data[:8])
+            value, data = data[8 : 8 + size], data[9 + size :]
+        record[name.decode()] = value.decode()
+    records.append(record)
+print(json.dumps(records))
+"""
+
+
+def sent_in_private(*records):
+    """The records as a journal receives them, from a process with a /run of its own."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    tried = subprocess.run([*alone, "mount", "-t", "tmpfs", "none", "/run"], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"the journal's wire was not tried, no private /run here: {tried.stderr.strip()}")
+    command = [*alone, sys.executable, "-c", ON_THE_WIRE, str(len(records))]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, input=json.dumps(records), capture_output=True, text=True, cwd=root, timeout=20)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_phase_change_is_one_record():
+    assert phase_record(READY, LIVE) == {
+        "MESSAGE": "READY -> LIVE; EN to FR wanted, EN to ES confirmed",
+        "MESSAGE_ID": journal.PHASE_CHANGED,
+        "PRIORITY": "6",
+        "BOOTHD_PHASE": "live",
+        "BOOTHD_PHASE_BEFORE": "ready",
+        "BOOTHD_WANTED": "EN to FR",
+        "BOOTHD_CONFIRMED": "EN to ES",
+    }
+
+
+def test_a_fault_has_its_name_its_code_and_its_weight():
+    record = phase_record(READY, REFUSED)
+    assert (record["BOOTHD_CAUSE"], record["BOOTHD_CODE"], record["PRIORITY"]) == ("CloudRejected", "2", "3")
+    assert "no balance" in record["MESSAGE"] and "BOOTHD_CONFIRMED" not in record
+    lost = Status(phase=Phase.WAITING, fault=Fault(FaultCode.NETWORK, "LinkLost", "gone"))
+    assert phase_record(LIVE, lost)["PRIORITY"] == "4"
+
+
+def test_no_record_while_the_phase_stays():
+    assert phase_record(LIVE, Status(phase=Phase.LIVE, wanted=FR, confirmed=FR, muted=True)) is None
+
+
+def test_no_value_brings_a_line_or_a_secret_along():
+    pair = LanguagePair("EN\nPRIORITY=0", "en", ("es",))
+    fault = Fault(FaultCode.SERVICE, "TaskRefused", "wss://host/?token=abc\n<0>no")
+    record = phase_record(READY, Status(phase=Phase.FAULT, wanted=pair, fault=fault))
+    assert all(value.isprintable() and "abc" not in value for value in record.values())
+
+
+def test_whose_journal_stderr_is(tmp_path):
+    with open(tmp_path / "stderr", "w") as stderr:
+        entry = os.fstat(stderr.fileno())
+        ours = {"JOURNAL_STREAM": f"{entry.st_dev}:{entry.st_ino}"}
+        assert is_ours(ours, stderr.fileno())
+        assert not is_ours({"JOURNAL_STREAM": f"{entry.st_dev}:{entry.st_ino + 1}"}, stderr.fileno())
+        assert not is_ours({}, stderr.fileno())
+        closed = stderr.fileno()
+    assert not is_ours(ours, closed)
+
+
+def test_outside_of_systemd_a_change_is_a_line_of_the_log(caplog):
+    caplog.set_level(logging.INFO)
+    on_change(READY, LIVE, environ={})
+    on_change(LIVE, LIVE, environ={})
+    assert caplog.messages == ["READY -> LIVE; EN to FR wanted, EN to ES confirmed"]
+
+
+def test_under_the_journal_a_change_is_a_record_and_no_line(our_journal, caplog):
+    caplog.set_level(logging.INFO)
+    sent = []
+    on_change(
+        READY, LIVE, environ=our_journal, send=lambda message, **fields: sent.append({"MESSAGE": message, **fields})
+    )
+    assert sent == [phase_record(READY, LIVE)] and not caplog.messages
+
+
+def test_a_journal_that_does_not_answer_loses_nothing(our_journal, caplog):
+    caplog.set_level(logging.INFO)
+
+    def refuse(message, **fields):
+        raise ConnectionRefusedError
+
+    on_change(READY, LIVE, environ=our_journal, send=refuse)
+    assert len(caplog.messages) == 1
+
+
+def test_no_journal_is_an_error_and_no_silence(monkeypatch, tmp_path):
+    monkeypatch.setattr(journal, "SOCKET", tmp_path / "none")
+    with pytest.raises(FileNotFoundError):
+        journal.send("lost?")
+
+
+def test_the_record_on_the_wire():
+    record = phase_record(READY, REFUSED)
+    text, place = "two\nlines, Зал 2 \udcff", {"CODE_FILE": "a.py", "CODE_LINE": 7, "CODE_FUNC": "f"}
+    phase, plain = sent_in_private([record.pop("MESSAGE"), record], [text, place])
+    assert phase == {
+        **phase_record(READY, REFUSED),
+        "SYSLOG_IDENTIFIER": "boothd",
+        "CODE_FILE": journal.__file__,
+    }
+    assert plain["MESSAGE"] == "two\nlines, Зал 2 \\udcff"
+    assert (plain["CODE_FILE"], plain["CODE_LINE"], plain["CODE_FUNC"]) == ("a.py", "7", "f")
+    assert "CODE_ARGS" not in plain
+
+
+@pytest.fixture
+def our_journal():
+    entry = os.fstat(2)
+    return {"JOURNAL_STREAM": f"{entry.st_dev}:{entry.st_ino}"}

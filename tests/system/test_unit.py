@@ -1,0 +1,91 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from service.cli import DEFAULT_CONFIG
+from service.settings.model import Settings
+from service.settings.secrets import FILES
+
+SYSTEMD = Path(__file__).parents[2] / "systemd"
+UNIT, SYSUSERS = SYSTEMD / "boothd.service", SYSTEMD / "boothd.sysusers"
+
+
+def values(name):
+    """All values of a directive, in order."""
+    return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
+
+
+def seconds(name):
+    (value,) = values(name)
+    return float(value)
+
+
+def real_groups():
+    return re.findall(r"^g (\S+)", SYSUSERS.read_text(), re.MULTILINE)
+
+
+def verify(tmp_path, text):
+    """What systemd has to say about the unit, with a program that is there."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("the unit was not verified: systemd-analyze is missing")
+    unit = tmp_path / "boothd.service"
+    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    about_us = [line for line in (done.stdout + done.stderr).splitlines() if "boothd" in line]
+    return done.returncode, about_us
+
+
+def test_systemd_accepts_the_unit(tmp_path):
+    assert verify(tmp_path, UNIT.read_text()) == (0, [])
+
+
+def test_systemd_would_notice_a_slip(tmp_path):
+    _, about_us = verify(tmp_path, UNIT.read_text().replace("WatchdogSec=10", "WatchdogSecs=10"))
+    assert any("WatchdogSecs" in line for line in about_us)
+
+
+def test_it_runs_what_the_command_line_expects():
+    (command,) = values("ExecStart")
+    assert command == f"/usr/bin/boothd run --config {DEFAULT_CONFIG}"
+    assert values("ConfigurationDirectory") == [DEFAULT_CONFIG.parent.name]
+
+
+def test_credentials_are_those_of_the_settings_and_may_be_missing():
+    # A name without ":PATH": a missing path ends in 243/CREDENTIALS (tried in a booted systemd 252).
+    assert values("LoadCredential") == list(FILES.values())
+
+
+def test_every_group_exists_and_none_takes_the_users_name():
+    named = {*values("Group"), *" ".join(values("SupplementaryGroups")).split()}
+    assert named <= {"audio", *real_groups()}  # else 216/GROUP
+    (user,) = values("User")
+    assert user not in real_groups()  # else 217/USER
+
+
+def test_systemd_makes_the_groups(tmp_path):
+    if shutil.which("systemd-sysusers") is None:
+        pytest.skip("the groups were not made: systemd-sysusers is missing")
+    (tmp_path / "etc").mkdir()
+    subprocess.run(["systemd-sysusers", f"--root={tmp_path}", str(SYSUSERS)], check=True, capture_output=True)
+    made = [line.split(":")[0] for line in (tmp_path / "etc/group").read_text().splitlines()]
+    assert sorted(made) == sorted(real_groups()) == ["boothd", "gpio"]
+
+
+def test_the_control_socket_stands_in_the_runtime_directory():
+    (runtime,) = values("RuntimeDirectory")
+    assert Path(Settings().http.socket).parent == Path("/run", runtime)
+    assert values("WorkingDirectory") == [f"/run/{runtime}"]
+
+
+def test_a_hang_is_over_in_15_s_and_the_end_has_time_for_the_farewell():
+    assert seconds("WatchdogSec") + seconds("RestartSec") < 15
+    assert seconds("TimeoutStopSec") > Settings().session.end_timeout_s + 1
+
+
+def test_it_waits_for_no_network_and_never_gives_up():
+    assert not [line for line in values("After") + values("Wants") + values("Requires") if "online" in line]
+    assert values("StartLimitIntervalSec") == ["0"] and values("Restart") == ["always"]
