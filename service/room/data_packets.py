@@ -27,13 +27,16 @@ class DataSender:
     def __init__(self) -> None:
         self._sequence = 0
 
-    def wrap(self, payload: bytes, *, reliable: bool = True, topic: str = "") -> bytes:
-        """One data packet. Raises ValueError when the payload is larger than `MAX_PAYLOAD_BYTES`."""
+    def wrap(self, payload: bytes, *, reliable: bool = True, to: str | None = None) -> bytes:
+        """One data packet, to one identity or to all. Raises ValueError above `MAX_PAYLOAD_BYTES`."""
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise ValueError(f"a data message of {len(payload)} bytes is over the limit of {MAX_PAYLOAD_BYTES}")
+        destinations = [] if to is None else [to]
         packet = DataPacket(
             kind=DataPacket.RELIABLE if reliable else DataPacket.LOSSY,
-            user=UserPacket(payload=payload, topic=topic or None),
+            # In both places, for old receivers.
+            user=UserPacket(payload=payload, destination_identities=destinations),
+            destination_identities=destinations,
         )
         if reliable:
             self._sequence += 1

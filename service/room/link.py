@@ -73,6 +73,7 @@ class RoomLink:
         self._offers: asyncio.Queue[signal.Offer] = asyncio.Queue()
         self._answer: asyncio.Future[str] | None = None
         self._publisher_started = False
+        self._changed = asyncio.Event()  # the participant table
         self._publications: dict[str, Publication] = {}
         self._bindings: dict[str, str] = {}  # mid -> track SID
         self._sinks: dict[str, tuple[str, EncodedSink | None]] = {}  # mid -> the SID it was asked for, and the sink
@@ -117,6 +118,11 @@ class RoomLink:
         }
         return frozenset(right for right, allowed in granted.items() if allowed)
 
+    @property
+    def packets_sent(self) -> int:
+        """RTP packets sent so far, on all tracks of ours."""
+        return aiortc_repairs.packet_counts(self._publisher.pc)[1]
+
     async def publish(self, name: str, source: EncodedSource) -> Publication:
         """Publish one audio track. Raises LinkLost when the server refuses or does not answer."""
         cid = f"{name}-{len(self._publications) + 1}-{time.monotonic_ns():x}"
@@ -134,11 +140,17 @@ class RoomLink:
         self._publisher.remove_track(publication.sending)
         await self._negotiate()
 
-    async def send(self, message: bytes, *, reliable: bool = True) -> None:
-        """Send one data packet to everybody. Raises LinkLost when the channel is not open."""
+    async def send(self, message: bytes, *, reliable: bool = True, to: str | None = None) -> None:
+        """Send one data packet to everybody, or to one identity. Raises LinkLost when the channel is not open."""
         label = peers.RELIABLE if reliable else peers.LOSSY
-        if not self._publisher.send_data(label, self._data_out.wrap(message, reliable=reliable)):
+        if not self._publisher.send_data(label, self._data_out.wrap(message, reliable=reliable, to=to)):
             raise LinkLost("the room's data channel is not open")
+
+    async def present(self, identity_prefix: str) -> None:
+        """Wait until somebody whose identity starts so, in lower case, is in the room."""
+        while not any(info.identity.lower().startswith(identity_prefix) for info in self.participants):
+            self._changed.clear()
+            await self._changed.wait()
 
     async def data(self) -> AsyncIterator[DataMessage]:
         """Data packets of others, from both channels, in order of arrival."""
@@ -162,7 +174,12 @@ class RoomLink:
         self._start(self._answer_offers())
 
     async def wait_connected(self) -> None:
-        """Wait until both connections carry media and data can be sent. Raises LinkLost after `CONNECT_TIMEOUT_S`."""
+        """Wait until both connections carry media and data can be sent; with nothing published, data alone is offered.
+
+        Raises LinkLost after `CONNECT_TIMEOUT_S`.
+        """
+        if not self._publisher_started:
+            await self._negotiate()
 
         async def up() -> None:
             await self._publisher.connected.wait()
@@ -229,6 +246,7 @@ class RoomLink:
             case signal.Unpublished():
                 raise LinkLost("the room has removed our track")
             case signal.Participants():
+                self._changed.set()
                 self._bind()
                 self._check_rights()
             case signal.TokenRefreshed(token):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 RELIABLE, LOSSY = "_reliable", "_lossy"
 CLOSE_TIMEOUT_S = 5.0
+HELD_MESSAGES = 100
 _closing: set[asyncio.Task[None]] = set()
 
 
@@ -147,15 +149,27 @@ class OfferingPeer(_Peer):
         self._sendings: list[Sending] = []
         self._channels: dict[str, RTCDataChannel] = {}
         self._open = {RELIABLE: asyncio.Event(), LOSSY: asyncio.Event()}
+        # Full while the far end is still coming up: the oldest message is the least useful.
+        self._held: deque[bytes] = deque(maxlen=HELD_MESSAGES)
 
     def add_channels(self, on_data: Callable[[str, bytes], None] | None = None) -> None:
         """Create `_reliable` (ordered) and `_lossy` (unordered, no retransmission) in-band (livekit-signalling 3.9)."""
         for label, options in ((RELIABLE, {}), (LOSSY, {"ordered": False, "maxRetransmits": 0})):
             channel = self.pc.createDataChannel(label, **options)  # type: ignore[arg-type]
-            channel.on("open", self._open[label].set)
+            channel.on("open", partial(self._on_open, label))
             if on_data is not None:
                 _listen(channel, on_data)
             self._channels[label] = channel
+
+    def _on_open(self, label: str) -> None:
+        self._open[label].set()
+        while label == RELIABLE and self._held:
+            self.send_data(label, self._held.popleft())
+
+    def deliver(self, data: bytes) -> None:
+        """Send on the reliable channel, now or as soon as it opens."""
+        if not self.send_data(RELIABLE, data):
+            self._held.append(data)
 
     async def channel_open(self) -> None:
         """Wait until the reliable channel can carry data."""

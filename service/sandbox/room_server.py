@@ -12,7 +12,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import aiohttp
 from aiohttp import web
@@ -33,6 +32,7 @@ from service.room import signal_protocol as signal
 from service.room.data_packets import relay
 from service.room.peers import AnsweringPeer, OfferingPeer, Sending
 from service.room.tracks import PacketQueue
+from service.sandbox.tokens import Grant, TokenRefused
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +42,6 @@ MAX_PARTICIPANTS = 50
 MAX_TRACKS = 32
 VERSION = "1.8.4"
 CORS = {"Access-Control-Allow-Origin": "*"}
-
-
-class Grant(Protocol):
-    """What a verified token permits."""
-
-    room: str
-    identity: str
-    can_publish: bool
-    can_subscribe: bool
-    can_publish_data: bool
-
-
-class BadToken(Exception):
-    """The token is not accepted; the text never contains it."""
 
 
 class ForwardedTrack:
@@ -80,7 +66,7 @@ class Participant:
         grant: Grant,
         room: EmbeddedRoom,
         socket: web.WebSocketResponse,
-        fault: Callable[[str], str | None],
+        fault: Callable[[str], bool],
     ) -> None:
         self.grant, self.room, self.socket, self._fault = grant, room, socket, fault
         self.signal = signal.SignalServer()
@@ -145,7 +131,7 @@ class Participant:
         """Offer whenever something has changed: data only at first, tracks once media is connected (6.2)."""
         try:
             await self._offer()
-            if self._fault("early-offer") is None:
+            if not self._fault("early-offer"):
                 await self.outgoing.connected.wait()
             self.info.state = ParticipantInfo.ACTIVE
             await self.room.changed(self)
@@ -163,7 +149,7 @@ class Participant:
         self._answer = asyncio.get_running_loop().create_future()
         sdp = await self.outgoing.offer()
         by_mid = {mid: name for mid, name in peers.tracks_by_mid(sdp).items() if name in self._sendings}
-        if self._fault("old-server") is not None:
+        if self._fault("old-server"):
             sdp, by_mid = sdp.replace("a=msid-semantic:WMS *", "a=msid-semantic:WMS*"), {}
         await self.send(self.signal.offer(sdp, by_mid))
         await self.outgoing.accept(await asyncio.wait_for(self._answer, ANSWER_TIMEOUT_S))
@@ -206,7 +192,7 @@ class Participant:
                 log.debug("ignored from %s: %s", self.info.identity, what)
 
     async def _on_announced(self, event: signal.TrackAnnounced) -> None:
-        if not self.grant.can_publish or self._fault("refuse-track") is not None:
+        if not self.grant.can_publish or self._fault("refuse-track"):
             self.signal.refuse(event.cid, "NOT_ALLOWED")
             return
         if len(self._announced) >= MAX_TRACKS:
@@ -340,7 +326,11 @@ class EmbeddedRoom:
             return
         packet, destinations = stamped
         for other in self.others(sender):
-            if not destinations or other.info.identity in destinations:
+            if destinations and other.info.identity not in destinations:
+                continue
+            if label == peers.RELIABLE:
+                other.outgoing.deliver(packet)
+            else:
                 other.outgoing.send_data(label, packet)
 
 
@@ -351,12 +341,15 @@ class RoomServer:
         self,
         *,
         verify: Callable[[str], Grant],
-        refresh: Callable[[str], str],
-        fault: Callable[[str], str | None],
+        refresh: Callable[[Grant], str],
+        fault: Callable[[str], bool],
+        joined: Callable[[str, str], None],
         left: Callable[[str, str], None],
     ) -> None:
-        """`verify` raises BadToken; `refresh` mints a newer token; `left(room, identity)` is told of every end."""
-        self._verify, self._refresh, self._fault, self._left = verify, refresh, fault, left
+        """`verify` raises TokenRefused; `refresh` mints a newer token; `joined` and `left` are told the room and the
+        identity of everybody who comes and goes."""
+        self._verify, self._refresh, self._fault = verify, refresh, fault
+        self._joined, self._left = joined, left
         self.rooms: dict[str, EmbeddedRoom] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -375,7 +368,7 @@ class RoomServer:
     async def _validate(self, request: web.Request) -> web.Response:
         try:
             self._verify(_token(request))
-        except BadToken as refusal:
+        except TokenRefused as refusal:
             return web.Response(status=401, text=str(refusal), headers=CORS)
         return web.Response(text="success", headers=CORS)
 
@@ -384,18 +377,18 @@ class RoomServer:
             return web.Response(status=404, text="Not Found", headers=CORS)
         try:
             grant = self._verify(_token(request))
-        except BadToken as refusal:
+        except TokenRefused as refusal:
             return web.Response(status=401, text=str(refusal), headers=CORS)
         socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, heartbeat=10.0)
         await socket.prepare(request)
         if request.query.get("reconnect") in ("1", "true"):
             await socket.send_bytes(signal.SignalServer().leave("STATE_MISMATCH", "RECONNECT"))
         else:
-            await self._serve(grant, socket, _token(request))
+            await self._serve(grant, socket)
         await socket.close()
         return socket
 
-    async def _serve(self, grant: Grant, socket: web.WebSocketResponse, token: str) -> None:
+    async def _serve(self, grant: Grant, socket: web.WebSocketResponse) -> None:
         aiortc_repairs.install()
         room = self.rooms.setdefault(grant.room, EmbeddedRoom(grant.room))
         double = room.participants.get(grant.identity)
@@ -409,7 +402,8 @@ class RoomServer:
         participant = Participant(grant=grant, room=room, socket=socket, fault=self._fault)
         await participant.send(participant.signal.join(self._join(room, participant)))
         room.participants[grant.identity] = participant
-        await participant.send(participant.signal.refresh_token(self._refresh(token)))
+        self._joined(room.name, grant.identity)
+        await participant.send(participant.signal.refresh_token(self._refresh(grant)))
         try:
             await participant.serve()
         finally:

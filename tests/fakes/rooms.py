@@ -4,41 +4,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from aiohttp import web
 
 from service.core.audio import EncodedFrame
 from service.room import peers
-from service.sandbox.room_server import BadToken, RoomServer
-
-
-@dataclass
-class Grant:
-    room: str
-    identity: str
-    can_publish: bool
-    can_subscribe: bool
-    can_publish_data: bool
+from service.sandbox.room_server import RoomServer
+from service.sandbox.tokens import Grant, TokenRefused
 
 
 def verify(token: str) -> Grant:
     room, _, rest = token.partition("/")
     identity, _, rights = rest.partition("/")
     if not room or not identity:
-        raise BadToken("no such token")
+        raise TokenRefused("no such token")
     rights = rights or "psd"
-    return Grant(room, identity, "p" in rights, "s" in rights, "d" in rights)
+    return Grant(identity, room, "p" in rights, "s" in rights, "d" in rights)
 
 
 class FakeRooms:
     def __init__(self) -> None:
-        self.faults: dict[str, str] = {}
+        self.faults: set[str] = set()
         self.left: list[tuple[str, str]] = []
         self.server = RoomServer(
             verify=verify,
-            refresh=lambda token: token,
-            fault=self.faults.get,
+            refresh=lambda grant: grant.identity,
+            fault=self.faults.__contains__,
+            joined=lambda room, identity: None,
             left=lambda room, identity: self.left.append((room, identity)),
         )
         self.url = ""

@@ -1,0 +1,50 @@
+"""Joins the box's rooms; promises `core.ports.Rooms`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from service.core.errors import PermissionMissing
+from service.core.languages import language_of_track
+from service.core.ports import EncodedSink, EncodedSource
+from service.core.session import Session
+from service.room import link
+
+NEEDED = frozenset({"publish", "subscribe", "data"})
+
+
+class Rooms:
+    """One microphone out, every translated track in."""
+
+    def __init__(self) -> None:
+        self._link: link.RoomLink | None = None
+        self._sent_before = 0
+
+    @property
+    def packets_sent(self) -> int:
+        """Packets of line-in sent since the start, in all rooms."""
+        return self._sent_before + (self._link.packets_sent if self._link is not None else 0)
+
+    @asynccontextmanager
+    async def join(
+        self, session: Session, line_in: EncodedSource, sink_for: Callable[[str], EncodedSink | None]
+    ) -> AsyncIterator[link.RoomLink]:
+        """See `core.ports.Rooms`."""
+
+        def sink(track: link.RemoteTrack) -> EncodedSink | None:
+            # By name, never by participant (palabra-api 2.5).
+            language = language_of_track(track.name)
+            return None if language is None else sink_for(language)
+
+        async with link.join(session.webrtc_url, session.publisher, sink_for=sink) as room:
+            missing = NEEDED - room.rights()
+            if missing:
+                raise PermissionMissing(missing)
+            self._link = room
+            try:
+                await room.publish("microphone", line_in)
+                await room.wait_connected()
+                yield room
+            finally:
+                self._sent_before, self._link = self.packets_sent, None
