@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -70,9 +70,10 @@ class SessionClient:
         self._now_s = now_s
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Session]:
+    async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
         """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""
-        answer = await self._create()
+        wish = replace(self._request, publisher_can_subscribe=True) if publisher_can_subscribe else self._request
+        answer = await self._create(wish)
         session_id = created_id(answer.body)
         try:
             session = parse_created(
@@ -89,8 +90,8 @@ class SessionClient:
             if session_id is not None:
                 await self._delete(session_id)
 
-    async def _create(self) -> _Answer:
-        post = asyncio.create_task(self._post_with_fallback())
+    async def _create(self, wish: SessionRequest) -> _Answer:
+        post = asyncio.create_task(self._post_with_fallback(wish))
         try:
             return await asyncio.shield(post)
         except asyncio.CancelledError:
@@ -110,9 +111,9 @@ class SessionClient:
         finally:
             post.cancel()
 
-    async def _post_with_fallback(self) -> _Answer:
+    async def _post_with_fallback(self, wish: SessionRequest) -> _Answer:
         """A 2xx answer. A refused body is followed once by the smallest that is known to work (palabra-api 1.4)."""
-        answer = await self._post(self._request.body())
+        answer = await self._post(wish.body())
         if answer.status in (400, 422):
             _LOG.warning("%s; trying the smallest request", self._refusal(answer))
             answer = await self._post(MINIMAL_BODY)

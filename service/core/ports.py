@@ -61,6 +61,9 @@ class RoomLink(Protocol):
     async def pump(self) -> None:
         """Keep the link alive. Never returns: raises LinkLost."""
 
+    async def present(self, identity_prefix: str) -> None:
+        """Wait until somebody whose identity starts so, in lower case, is in the room."""
+
     def messages(self) -> AsyncIterator[bytes]:
         """Management messages that arrive as data packets, from both channels."""
 

@@ -276,7 +276,7 @@ async def test_a_whole_trickled_answer_is_an_answer():
 async def test_the_tokens_permissions_are_logged(fault, asked, rights, caplog):
     caplog.set_level("INFO")
     async with sandbox_api(*filter(None, [fault])) as api:
-        async with client(api.url, request=SessionRequest(publisher_can_subscribe=asked)).open():
+        async with client(api.url).open(publisher_can_subscribe=asked):
             assert caplog.messages == [f"session created; its token says {rights}"]
 
 
