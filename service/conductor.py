@@ -1,1 +1,339 @@
-"""To be built."""
+"""The story: a session, its room, the translation, a pause, what breaks, waiting, again. Owns the phase.
+
+Sound does not pass through here: it goes straight from the sound room to the link and back. Buttons, socket and page
+come in by one door, `ask`; what they see is the board.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from service.board import Board
+from service.control import Control, Controls
+from service.core import messages
+from service.core.backoff import Backoff
+from service.core.captions import Caption, Captions
+from service.core.commands import Command, End, Mute, NextPair, ToggleLive
+from service.core.errors import (
+    CloudUnreachable,
+    FaultCode,
+    NeedsPerson,
+    PermissionMissing,
+    Retryable,
+    ServiceError,
+    TokenRefused,
+)
+from service.core.languages import LanguagePair, Menu
+from service.core.phase import Phase, may_step
+from service.core.ports import LineIn, LineOut, Rooms, Sessions
+from service.core.status import Fault
+from service.core.translation import TranslationTask
+
+log = logging.getLogger(__name__)
+
+SOCKET_READY_S = 10.0  # no readiness over the WebSocket within this: the data channel is tried (palabra-api 2.9)
+FAREWELL_S = 0.3
+OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
+
+
+class Conductor:
+    """One box's story. Everything runs on the event loop."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        menu: Menu,
+        sessions: Sessions,
+        rooms: Rooms,
+        controls: Controls,
+        line_in: LineIn,
+        line_out: LineOut,
+        autostart: bool,
+        on_caption: Callable[[Caption], None],
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._board, self._menu = board, menu
+        self._sessions, self._rooms, self._controls = sessions, rooms, controls
+        self._line_in, self._line_out = line_in, line_out
+        self._on_caption, self._clock, self._chance = on_caption, clock, chance
+        self._phase = Phase.STARTING
+        self._fault: Fault | None = None
+        self._sound_fault: Fault | None = None
+        self._wanted = menu.pairs[0]
+        self._on_air = autostart
+        self._pausing = False
+        self._ask_subscribe = False
+        self._task: TranslationTask | None = None
+        self._was_heard = False  # in the session that stands or was lost last
+        self._overdue: asyncio.TimerHandle | None = None
+        self._backoff = Backoff()
+        self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
+        self._ended = asyncio.Event()
+        board.update(menu=menu.pairs, wanted=self._wanted)
+
+    # -- the one door in ----------------------------------------------------------------------------------------
+
+    def ask(self, command: Command) -> None:
+        """Take a wish. Returns at once; what comes of it shows on the board."""
+        log.debug("< %s", command)
+        match command:
+            case Mute(on):
+                muted = (not self._board.status.muted) if on is None else on
+                self._line_out.mute(muted)
+                self._board.update(muted=muted)
+                return
+            case NextPair():
+                self._want(self._menu.after(self._wanted))
+            case End():
+                self._on_air = self._pausing = False
+                self._ended.set()
+            case ToggleLive():
+                self._toggle_live()
+        self._changed.set()
+
+    def _want(self, pair: LanguagePair) -> None:
+        self._wanted = pair
+        if self._task is not None:
+            self._task.want(pair)
+        self._board.update(wanted=pair)
+
+    def _toggle_live(self) -> None:
+        if not self._on_air:
+            self._on_air, self._pausing = True, False
+        elif self._task is not None:
+            self._pausing = not self._pausing
+            if self._pausing:
+                self._task.pause()
+            else:
+                self._task.resume()
+
+    def sound(self, fault: Fault | None) -> None:
+        """A card is lost, or is back (None). The session goes on meanwhile; none is created without sound."""
+        if fault != self._sound_fault:
+            self._sound_fault = fault
+            self._changed.set()
+            self._show()
+
+    # -- the story ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Play the story until cancelled; then whatever of end_task, leave and delete is due is done first."""
+        try:
+            while True:
+                await self._until_on_air()
+                began_s = self._clock()
+                try:
+                    await first_of(self._broadcast(), self._ended.wait())
+                except Retryable as error:
+                    self._backoff.ran_for(self._clock() - began_s)
+                    delay_s = self._backoff.next_s(chance=self._chance(), at_least_s=error.retry_after_s)
+                    await self._wait_out(Phase.WAITING, error, delay_s)
+                except NeedsPerson as error:
+                    await self._wait_out(Phase.FAULT, error, error.retry_s)
+        finally:
+            self.stopping()
+
+    def stopping(self) -> None:
+        """From now on the box is on its way out."""
+        if self._phase is not Phase.STOPPING:
+            self._enter(Phase.STOPPING)
+
+    async def _until_on_air(self) -> None:
+        self._ended.clear()
+        if not self._on_air:
+            self._enter(Phase.READY)
+        while not self._on_air or self._sound_fault is not None:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _wait_out(self, phase: Phase, error: ServiceError, delay_s: float) -> None:
+        """Stand still until the time is over or a person acts."""
+        log.warning("%s; again in %.1f s", error, delay_s)
+        if isinstance(error, CloudUnreachable) and error.code is FaultCode.NETWORK:
+            self._network_is_gone()
+        self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), delay_s)
+        except TimeoutError:
+            pass
+
+    async def _broadcast(self) -> None:
+        """One session; made anew at once after the two refusals that a new one can cure, each once."""
+        token_refused = False
+        while True:
+            try:
+                return await self._session()
+            except PermissionMissing as refusal:
+                if self._ask_subscribe or refusal.rights != {"subscribe"}:
+                    raise
+                log.warning("%s; asking once more with publisher_can_subscribe", refusal)
+                self._ask_subscribe = True
+            except TokenRefused as refusal:
+                if token_refused:
+                    raise
+                log.warning("%s; asking for a new session once", refusal)
+                token_refused = True
+
+    async def _session(self) -> None:
+        self._enter(Phase.CREATING)
+        async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session:
+            self._network_is_there()
+            self._enter(Phase.JOINING)
+            async with self._rooms.join(session, self._line_in, self._line_out.sink) as link:
+                self._enter(Phase.PREPARING)
+                async with self._controls.open(session, link) as control, self._translating(control):
+                    await first_of(link.pump(), self._hear(control), self._speak(control))
+
+    @asynccontextmanager
+    async def _translating(self, control: Control) -> AsyncIterator[None]:
+        self._task = self._new_task()
+        try:
+            yield
+        finally:
+            task, self._task = self._task, None
+            self._line_out.clear()
+            self._board.update(confirmed=None, control=None, queue_level_ms={})
+            await self._farewell(control, task)
+
+    def _new_task(self) -> TranslationTask:
+        task = TranslationTask()
+        task.want(self._wanted)
+        if self._pausing:
+            task.pause()
+        return task
+
+    async def _farewell(self, control: Control, task: TranslationTask) -> None:
+        """end_task, said once and waited for by nobody."""
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await control.send(task.end())
+        except (Retryable, TimeoutError) as problem:
+            log.debug("! end_task could not be said: %r", problem)
+
+    async def _hear(self, control: Control) -> None:
+        captions = Captions()
+        async for payload in control.messages():
+            try:
+                message = messages.decode(payload)
+            except messages.MalformedMessage as problem:
+                log.debug("! %s", problem)
+                continue
+            if isinstance(message, messages.Transcription):
+                caption = captions.accept(message)
+                if caption is not None:
+                    self._on_caption(caption)
+            elif self._task is not None:
+                self._task.receive(message, self._clock())
+                self._settle(control)
+
+    async def _speak(self, control: Control) -> None:
+        """Send what is due, when it is due."""
+        await control.listener()
+        give_up_s = math.inf
+        if control.name == "websocket" and self._controls.may_fall_back:
+            give_up_s = self._clock() + SOCKET_READY_S
+        while self._task is not None:
+            if self._task.running or self._task.paused:
+                give_up_s = math.inf
+            elif self._clock() >= give_up_s:
+                give_up_s = math.inf
+                self._controls.give_up_websocket(f"no readiness within {SOCKET_READY_S:g} s over the WebSocket")
+                await control.to_datachannel()
+                await control.listener()
+                self._task = self._new_task()
+            message = self._task.due(self._clock())
+            self._settle(control)
+            if message is not None:
+                await control.send(message)
+                continue
+            wake_s = min(give_up_s, self._task.wake_at_s() or math.inf)
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), min(1.0, max(0.001, wake_s - self._clock())))
+            except TimeoutError:
+                pass
+
+    def _settle(self, control: Control) -> None:
+        """Bring phase, board and line-out to what the task says."""
+        task = self._task
+        assert task is not None and task.wanted is not None
+        self._wanted = task.wanted
+        if task.confirmed not in (None, self._board.status.confirmed):
+            self._line_out.select(task.confirmed.targets[0])
+        self._board.update(
+            wanted=task.wanted,
+            confirmed=task.confirmed,
+            control=control.name,
+            queue_level_ms=task.queue_level_ms,
+            notices=_notices(task),
+        )
+        if task.running:
+            if self._phase is not Phase.LIVE:
+                self._line_in.go()
+                self._enter(Phase.LIVE)
+        elif task.paused:
+            self._enter(Phase.PAUSED)
+        elif self._phase in (Phase.LIVE, Phase.PAUSED):
+            self._enter(Phase.PREPARING)
+
+    # -- the picture --------------------------------------------------------------------------------------------
+
+    def _network_is_gone(self) -> None:
+        if self._overdue is None:
+            loop = asyncio.get_running_loop()
+            self._overdue = loop.call_later(OVERDUE_S, lambda: self._board.update(network_overdue=True))
+        self._board.update(network=False)
+
+    def _network_is_there(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+        self._board.update(network=True, network_overdue=False)
+
+    def _enter(self, phase: Phase, fault: Fault | None = None) -> None:
+        if self._phase is Phase.STOPPING or (phase is self._phase and fault == self._fault):
+            return
+        assert phase is self._phase or may_step(self._phase, phase), f"{self._phase} -> {phase}"  # a bug
+        if phase in (Phase.LIVE, Phase.PAUSED, Phase.READY):
+            self._was_heard = phase is Phase.LIVE
+        self._phase, self._fault = phase, fault
+        self._board.update(listeners_lost_sound=self._was_heard and phase is not Phase.LIVE)
+        self._show()
+
+    def _show(self) -> None:
+        """A lost card shows as FAULT whatever the story does meanwhile; the session is kept for its return."""
+        hidden = self._sound_fault is not None and self._phase is not Phase.STOPPING
+        self._board.update(
+            phase=Phase.FAULT if hidden else self._phase, fault=self._sound_fault if hidden else self._fault
+        )
+
+
+def _notices(task: TranslationTask) -> tuple[str, ...]:
+    notices = [f"the translation queue of {language} is above its maximum" for language in task.queue_full]
+    if task.refusal is not None:
+        notices.append(task.refusal)
+    return tuple(notices)
+
+
+async def first_of(*work: Coroutine[Any, Any, Any]) -> None:
+    """Run all until the first one ends; the others are cancelled and waited for. Raises what it raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result

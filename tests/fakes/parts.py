@@ -1,0 +1,164 @@
+"""The conductor's neighbours: a cloud, its rooms and sockets, a card. Each notes what happens to it in one list."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from service.core.errors import LinkLost, ServiceError, SessionLost
+from service.core.session import Session
+
+READY_S = 0.3
+
+
+class World:
+    """`said` is the story as the other side saw it. Give errors to `refuse_create` and `refuse_join` to be raised, one
+    per try; `silent` names the ways ("websocket", "datachannel") by which nothing is ever answered."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.refuse_create: list[ServiceError] = []
+        self.refuse_join: list[ServiceError] = []
+        self.refuse_socket: list[ServiceError] = []
+        self.silent: set[str] = set()
+        self.create_s = 0.0
+        self.hang_leave = False
+        self.links: list[FakeLink] = []
+        self.sockets: list[FakeSocket] = []
+
+    # -- core.ports.Sessions
+
+    @asynccontextmanager
+    async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
+        self.said.append("create with publisher_can_subscribe" if publisher_can_subscribe else "create")
+        await asyncio.sleep(self.create_s)
+        if self.refuse_create:
+            raise self.refuse_create.pop(0)
+        try:
+            yield Session("id", "token", (), "room", "https://room", "wss://control")
+        finally:
+            self.said.append("delete")
+
+    # -- core.ports.Rooms
+
+    @asynccontextmanager
+    async def join(self, session, line_in, sink_for) -> AsyncIterator["FakeLink"]:
+        self.said.append("join")
+        if self.refuse_join:
+            raise self.refuse_join.pop(0)
+        self.links.append(FakeLink(self))
+        try:
+            yield self.links[-1]
+        finally:
+            self.said.append("leave")
+
+    # -- control.Connect
+
+    @asynccontextmanager
+    async def connect(self, ws_url: str, token: str) -> AsyncIterator["FakeSocket"]:
+        if self.refuse_socket:
+            raise self.refuse_socket.pop(0)
+        self.sockets.append(FakeSocket(self))
+        try:
+            yield self.sockets[-1]
+        finally:
+            self.said.append("close socket")
+
+    # -- the task
+
+    def command(self, way: str, payload: bytes, answer: Callable[[bytes], None]) -> None:
+        """Note a command; acknowledge it soon, as generation D does."""
+        message = json.loads(payload)
+        command = message["message_type"]
+        what = command
+        if command == "set_task":
+            what += " " + ",".join(each["target_language"] for each in message["data"]["pipeline"]["translations"])
+        self.said.append(what)
+        status = {"set_task": "running", "pause_task": "paused"}.get(command)
+        if status is not None and way not in self.silent:
+            data = {"command": command, "event": "started", "task_status": status}
+            reply = json.dumps({"message_type": "task_status", "data": data}).encode()
+            asyncio.get_running_loop().call_later(READY_S, answer, reply)
+
+
+class FakeLink:
+    """core.ports.RoomLink, with the translator in the room."""
+
+    way = "datachannel"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.incoming: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def lose(self, error: BaseException | None = None) -> None:
+        self._lost.set_exception(error or LinkLost("the room's signalling is closed"))
+
+    async def pump(self) -> None:
+        await self._lost
+
+    async def present(self, identity_prefix: str) -> None:
+        assert identity_prefix == "palabra_translator"
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        while True:
+            yield await self.incoming.get()
+
+    async def send(self, message: bytes) -> None:
+        self._world.command(self.way, message, self.incoming.put_nowait)
+
+
+class FakeSocket:
+    """control.Socket. `close` ends it as the cloud would."""
+
+    way = "websocket"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.incoming: asyncio.Queue[bytes | ServiceError] = asyncio.Queue()
+
+    def close(self, error: ServiceError | None = None) -> None:
+        self.incoming.put_nowait(error or SessionLost("the cloud closed the management socket (1001)"))
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        while True:
+            message = await self.incoming.get()
+            if isinstance(message, ServiceError):
+                raise message
+            yield message
+
+    async def send(self, message: bytes) -> None:
+        self._world.command(self.way, message, self.incoming.put_nowait)
+
+
+class FakeLineIn:
+    """core.ports.LineIn; nobody reads it here."""
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    def go(self) -> None:
+        self.started += 1
+
+    async def read(self):
+        raise AssertionError("sound does not pass through the conductor")
+
+
+class FakeLineOut:
+    """core.ports.LineOut; notes what is heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.muted = False
+
+    def sink(self, language: str):
+        raise AssertionError("sound does not pass through the conductor")
+
+    def select(self, target: str) -> None:
+        self.heard.append(target)
+
+    def mute(self, on: bool) -> None:
+        self.muted = on
+
+    def clear(self) -> None:
+        self.heard.append("-")

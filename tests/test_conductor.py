@@ -1,0 +1,384 @@
+"""The story, told with fakes in virtual time: what the cloud sees, and what the board shows."""
+
+import asyncio
+import functools
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+
+from service.board import Board
+from service.conductor import Conductor
+from service.control import Controls
+from service.core.commands import End, Mute, NextPair, ToggleLive
+from service.core.errors import (
+    CloudRejected,
+    CloudUnreachable,
+    FaultCode,
+    PermissionMissing,
+    SessionLost,
+    TokenRefused,
+)
+from service.core.languages import LanguagePair, Menu
+from service.core.phase import Phase
+from service.core.status import Fault
+from tests.fakes.parts import FakeLineIn, FakeLineOut, World
+from tests.fakes.virtual_time import run
+
+ES, FR = LanguagePair("EN to ES", "en", ("es",)), LanguagePair("EN to FR", "en", ("fr",))
+SOUND = Fault(FaultCode.SOUND_IN, "SoundCardLost", "the card is gone")
+
+
+class Stage:
+    """A conductor among fakes."""
+
+    def __init__(self, *, autostart: bool, control: str) -> None:
+        self.world, self.board = World(), Board()
+        self.line_in, self.line_out = FakeLineIn(), FakeLineOut()
+        self.captions: list[str] = []
+        self.conductor = Conductor(
+            board=self.board,
+            menu=Menu((ES, FR)),
+            sessions=self.world,
+            rooms=self.world,
+            controls=Controls(setting=control, connect=self.world.connect),
+            line_in=self.line_in,
+            line_out=self.line_out,
+            autostart=autostart,
+            on_caption=lambda caption: self.captions.append(caption.text),
+            clock=asyncio.get_running_loop().time,
+            chance=lambda: 0.0,
+        )
+        self.running = asyncio.ensure_future(self.conductor.run())
+
+    @property
+    def status(self):
+        return self.board.status
+
+    @property
+    def said(self):
+        return self.world.said
+
+    async def until(self, phase: Phase, limit_s: float = 100.0) -> None:
+        async with asyncio.timeout(limit_s):
+            while self.status.phase is not phase:
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self.conductor.stopping()
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def stage(*, autostart: bool = True, control: str = "datachannel"):
+    one = Stage(autostart=autostart, control=control)
+    try:
+        yield one
+    finally:
+        await one.stop()
+
+
+def story(test):
+    """Run a test's coroutine in virtual time."""
+
+    @functools.wraps(test)
+    def wrapper(**arguments):
+        run(test(**arguments))
+
+    return wrapper
+
+
+@story
+async def test_from_the_button_to_the_end():
+    async with stage(autostart=False) as box:
+        await box.until(Phase.READY)
+        await asyncio.sleep(5)
+        assert box.said == []
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.LIVE)
+        assert (box.status.wanted, box.status.confirmed, box.status.control) == (ES, ES, "datachannel")
+        assert box.line_in.started == 1 and box.line_out.heard == ["es"]
+        box.conductor.ask(NextPair())
+        assert (box.status.wanted, box.status.confirmed) == (FR, ES)
+        await asyncio.sleep(3)
+        assert (box.status.confirmed, box.status.phase) == (FR, Phase.LIVE)
+        assert box.line_out.heard == ["es", "fr"]
+        box.conductor.ask(End())
+        await box.until(Phase.READY)
+        assert box.status.confirmed is None and box.line_out.heard[-1] == "-"
+        assert box.said == ["create", "join", "set_task es", "set_task fr", "end_task", "leave", "delete"]
+
+
+@story
+async def test_the_wish_of_a_quiet_time_opens_the_next_session():
+    async with stage(autostart=False) as box:
+        box.conductor.ask(NextPair())
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.LIVE)
+        assert box.said == ["create", "join", "set_task fr"]
+
+
+@story
+async def test_pause_and_resume():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.PAUSED)
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.LIVE)
+        assert box.said[2:] == ["set_task es", "pause_task", "set_task es"]
+        assert box.line_in.started == 2  # harmless: a recording starts once
+
+
+@story
+async def test_mute_needs_no_session():
+    async with stage(autostart=False) as box:
+        for asked, muted in ((None, True), (None, False), (True, True), (True, True), (False, False)):
+            box.conductor.ask(Mute(asked))
+            assert (box.status.muted, box.line_out.muted) == (muted, muted)
+
+
+@story
+async def test_a_lost_room_is_left_and_joined_anew():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.world.links[0].lose()
+        await box.until(Phase.WAITING)
+        assert box.status.fault.name == "LinkLost" and box.status.listeners_lost_sound and box.status.network
+        await box.until(Phase.LIVE)
+        assert box.status.fault is None and not box.status.listeners_lost_sound
+        assert box.said == ["create", "join", "set_task es", "end_task", "leave", "delete"] + [
+            *("create", "join", "set_task es")
+        ]
+
+
+@story
+async def test_waits_grow_and_a_tap_ends_one():
+    async with stage() as box:
+        loop = asyncio.get_running_loop()
+        box.world.refuse_create = [CloudUnreachable("no connection") for _ in range(8)]
+        began_s = loop.time()
+        await box.until(Phase.LIVE, 200)
+        # Half of 0.5, 1, 2, 4, 8, 15, 15, 15 with no luck.
+        assert loop.time() - began_s == pytest.approx(0.5 * 60.5, abs=1.5)
+        box.world.create_s = 1
+        box.world.links[0].lose()
+        await box.until(Phase.WAITING)
+        began_s = loop.time()
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.CREATING)
+        assert loop.time() - began_s < 0.1
+
+
+@story
+async def test_a_network_that_stays_away_becomes_a_matter_for_a_person():
+    async with stage() as box:
+        box.world.refuse_create = [CloudUnreachable("no connection") for _ in range(20)]
+        await box.until(Phase.WAITING)
+        assert (box.status.network, box.status.network_overdue) == (False, False)
+        await asyncio.sleep(29)
+        assert not box.status.network_overdue
+        await asyncio.sleep(2)
+        assert box.status.network_overdue
+        box.world.refuse_create = []
+        await box.until(Phase.LIVE)
+        assert (box.status.network, box.status.network_overdue) == (True, False)
+
+
+@story
+async def test_trouble_of_the_service_is_not_the_network():
+    async with stage() as box:
+        box.world.refuse_create = [CloudUnreachable("503", code=FaultCode.SERVICE, retry_after_s=7)]
+        await box.until(Phase.WAITING)
+        assert box.status.network and box.status.fault.code is FaultCode.SERVICE
+        await asyncio.sleep(6)
+        assert box.status.phase is Phase.WAITING  # as long as the cloud asked for
+
+
+@story
+async def test_a_refusal_is_a_fault_with_a_slow_retry_and_a_tap_tries_at_once():
+    async with stage() as box:
+        box.world.refuse_create = [CloudRejected("no balance"), CloudRejected("no balance")]
+        await box.until(Phase.FAULT)
+        assert box.status.fault == Fault(FaultCode.CREDENTIALS, "CloudRejected", "no balance")
+        await asyncio.sleep(59)
+        assert box.said == ["create"]
+        await asyncio.sleep(2)
+        assert box.said == ["create", "create"]
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.LIVE)
+
+
+@story
+async def test_the_button_ends_a_fault():
+    async with stage() as box:
+        box.world.refuse_create = [CloudRejected("no balance")]
+        await box.until(Phase.FAULT)
+        box.conductor.ask(End())
+        await box.until(Phase.READY)
+        await asyncio.sleep(300)
+        assert box.status.phase is Phase.READY and box.said == ["create"]
+
+
+@story
+async def test_a_missing_right_to_listen_is_asked_for_once():
+    async with stage() as box:
+        box.world.refuse_join = [PermissionMissing(frozenset({"subscribe"})) for _ in range(2)]
+        await box.until(Phase.FAULT)
+        assert box.said == ["create", "join", "delete", "create with publisher_can_subscribe", "join", "delete"]
+        assert box.status.fault.name == "PermissionMissing"
+        await asyncio.sleep(290)
+        assert len(box.said) == 6
+
+
+@pytest.mark.parametrize("right", ["publish", "data"])
+@story
+async def test_other_missing_rights_are_a_fault_at_once(right):
+    async with stage() as box:
+        box.world.refuse_join = [PermissionMissing(frozenset({right}))]
+        await box.until(Phase.FAULT)
+        assert box.said == ["create", "join", "delete"] and right in box.status.fault.detail
+
+
+@story
+async def test_a_refused_token_is_renewed_once():
+    async with stage() as box:
+        box.world.refuse_join = [TokenRefused("401"), TokenRefused("401")]
+        await box.until(Phase.FAULT)
+        assert box.said == ["create", "join", "delete"] * 2
+
+
+@story
+async def test_a_lost_card_is_a_fault_and_the_session_is_kept():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.sound(SOUND)
+        assert (box.status.phase, box.status.fault) == (Phase.FAULT, SOUND)
+        await asyncio.sleep(5)
+        box.conductor.sound(None)
+        assert (box.status.phase, box.status.fault) == (Phase.LIVE, None)
+        assert box.said == ["create", "join", "set_task es"]
+
+
+@story
+async def test_no_session_is_created_without_sound():
+    async with stage(autostart=False) as box:
+        box.conductor.sound(SOUND)
+        box.conductor.ask(ToggleLive())
+        await asyncio.sleep(5)
+        assert box.said == [] and box.status.phase is Phase.FAULT
+        box.conductor.sound(None)
+        await box.until(Phase.LIVE)
+
+
+@story
+async def test_captions_are_handed_on_once():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        caption = {"transcription": {"transcription_id": "1", "language": "es", "text": "Hola", "segments": []}}
+        message = json.dumps({"message_type": "translated_transcription", "data": caption}).encode()
+        for payload in (message, b"no JSON", message):
+            box.world.links[0].incoming.put_nowait(payload)
+        await asyncio.sleep(1)
+        assert box.captions == ["Hola"] and box.status.phase is Phase.LIVE
+
+
+# -- the control (palabra-api 2.9) ------------------------------------------------------------------------------------
+
+
+@story
+async def test_auto_speaks_over_the_websocket():
+    async with stage(control="auto") as box:
+        await box.until(Phase.LIVE)
+        assert box.status.control == "websocket"
+
+
+@story
+async def test_a_refused_websocket_is_remembered():
+    async with stage(control="auto") as box:
+        box.world.refuse_socket = [SessionLost("403")]
+        await box.until(Phase.LIVE)
+        assert box.status.control == "datachannel" and box.said == ["create", "join", "set_task es"]
+        box.world.links[0].lose()
+        await box.until(Phase.WAITING)
+        await box.until(Phase.LIVE)
+        assert box.world.sockets == []
+
+
+@story
+async def test_a_websocket_without_readiness_is_closed_before_the_data_channel_speaks():
+    async with stage(control="auto") as box:
+        box.world.silent = {"websocket"}
+        await box.until(Phase.PREPARING)
+        began_s = asyncio.get_running_loop().time()
+        await box.until(Phase.LIVE)
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(10.3, abs=0.3)
+        closed = box.said.index("close socket")
+        assert set(box.said[2:closed]) == {"set_task es", "get_task"} and box.said[closed + 1 :] == ["set_task es"]
+
+
+@story
+async def test_a_websocket_that_is_the_only_way_is_waited_for():
+    async with stage(control="websocket") as box:
+        box.world.refuse_socket = [SessionLost("403")]
+        await box.until(Phase.WAITING)
+        assert box.said == ["create", "join", "leave", "delete"]
+        await box.until(Phase.LIVE)
+        box.world.sockets[0].close()
+        await box.until(Phase.WAITING)
+
+
+@story
+async def test_a_websocket_that_closes_hands_over_to_the_data_channel():
+    async with stage(control="auto") as box:
+        await box.until(Phase.LIVE)
+        box.world.sockets[0].close()
+        await asyncio.sleep(1.5)
+        box.conductor.ask(NextPair())
+        await asyncio.sleep(3)
+        assert (box.status.confirmed, box.status.control, box.status.phase) == (FR, "datachannel", Phase.LIVE)
+
+
+# -- the end ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "due"),
+    [
+        (Phase.READY, []),
+        (Phase.CREATING, ["create"]),
+        (Phase.PREPARING, ["create", "join", "set_task es", "end_task", "leave", "delete"]),
+        (Phase.LIVE, ["create", "join", "set_task es", "end_task", "leave", "delete"]),
+        (Phase.PAUSED, ["create", "join", "set_task es", "pause_task", "end_task", "leave", "delete"]),
+        (Phase.WAITING, ["create"]),
+        (Phase.FAULT, ["create"]),
+    ],
+)
+@story
+async def test_a_stop_does_what_is_due_in_each_phase(phase, due):
+    async with stage(autostart=phase is not Phase.READY) as box:
+        if phase is Phase.CREATING:
+            box.world.create_s = 60
+        if phase in (Phase.WAITING, Phase.FAULT):
+            error = CloudUnreachable("gone") if phase is Phase.WAITING else CloudRejected("no balance")
+            box.world.refuse_create = [error]
+        if phase is Phase.PREPARING:
+            box.world.silent = {"datachannel"}
+        if phase is Phase.PAUSED:
+            await box.until(Phase.LIVE)
+            box.conductor.ask(ToggleLive())
+        await box.until(phase)
+        await asyncio.sleep(0.01)
+        await box.stop()
+        assert box.said == due and box.status.phase is Phase.STOPPING
+
+
+@story
+async def test_a_bug_ends_the_conductor():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.world.links[0].lose(ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            await box.running
+        assert box.said[-3:] == ["end_task", "leave", "delete"]
