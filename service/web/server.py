@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -34,6 +35,8 @@ def application(*, status: Callable[[], dict[str, Any]]) -> web.Application:
 @asynccontextmanager
 async def serve(app: web.Application, socket: Path) -> AsyncIterator[None]:
     """Serve on a Unix socket of mode 0660, taken over from a daemon that is gone. Raises BadSettings."""
+    if await _answers(socket):
+        raise BadSettings(f"http.socket: another daemon answers on {socket}; stop it or choose another path")
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -49,6 +52,17 @@ async def serve(app: web.Application, socket: Path) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
+        socket.unlink(missing_ok=True)  # Python does so itself from 3.13 on
+
+
+async def _answers(socket: Path) -> bool:
+    """Whether somebody accepts connections there; a socket file alone outlives its daemon."""
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(socket)), CLIENT_TIMEOUT_S)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def fetch_status(socket: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ async def test_status_goes_over_the_socket_and_the_socket_is_private(tmp_path: P
     async with serve(application(status=lambda: {"phase": "ready"}), socket):
         assert await fetch_status(socket) == {"phase": "ready"}
         assert stat.S_IMODE(socket.stat().st_mode) == 0o660
+    assert not socket.exists()
     with pytest.raises(NotReachable, match=str(socket)):
         await fetch_status(socket)
 
@@ -30,3 +31,12 @@ async def test_a_path_that_cannot_be_used_is_named(tmp_path: Path):
     with pytest.raises(BadSettings, match="http.socket: .*file/control.sock"):
         async with serve(application(status=dict), tmp_path / "file" / "control.sock"):
             pass
+
+
+async def test_a_daemon_that_lives_keeps_its_socket(tmp_path: Path):
+    socket = tmp_path / "control.sock"
+    async with serve(application(status=lambda: {"phase": "live"}), socket):
+        with pytest.raises(BadSettings, match="another daemon answers"):
+            async with serve(application(status=dict), socket):
+                pass
+        assert await fetch_status(socket) == {"phase": "live"}
