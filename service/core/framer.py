@@ -13,6 +13,7 @@ class Framer:
     def __init__(self) -> None:
         self._left = bytearray()
         self._count = 0
+        self._owed = 0  # samples of lost time that are not numbered yet, or too many (negative)
 
     def push(self, pcm: bytes) -> list[tuple[int, bytes]]:
         """The frames that are whole now, each with its number."""
@@ -26,5 +27,9 @@ class Framer:
 
     def skip(self, samples: int) -> None:
         """Time was lost: number on by whole frames, so that the far end hears a gap and not a slower clock."""
+        # What waits belongs to the time before the gap.
+        lost = len(self._left) // 2 + samples + self._owed
+        frames = round(lost / FRAME_SAMPLES)
         self._left.clear()
-        self._count += round(samples / FRAME_SAMPLES)
+        self._count += frames
+        self._owed = lost - frames * FRAME_SAMPLES

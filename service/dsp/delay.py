@@ -34,6 +34,7 @@ class DelayEstimator:
         self._heard_steps = 0
         self._step_began_s = -math.inf
         self._worst_s = 0.0
+        self._jitter_s = FIRST_TARGET_S
         self._loss = 0.0
         self._lossy = False
 
@@ -45,12 +46,8 @@ class DelayEstimator:
     @property
     def target_s(self) -> float:
         """How old a sample should be when it is played, over the fastest packet."""
-        if self._heard_steps < 4:
-            jitter_s = FIRST_TARGET_S
-        else:
-            jitter_s = (self._quantile() + 1) * BIN_S + PULL_S
         extra_s = FRAME_MARGIN_S if self._lossy else 0.0
-        return min(MAX_TARGET_S, max(self._min_target_s, jitter_s + extra_s))
+        return min(MAX_TARGET_S, max(self._min_target_s, self._jitter_s + extra_s))
 
     def arrived(self, arrival_s: float, timestamp_s: float) -> None:
         """A packet came."""
@@ -60,10 +57,11 @@ class DelayEstimator:
         self._offsets.append((arrival_s, offset_s))
         while self._offsets[0][0] < arrival_s - WINDOW_S:
             self._offsets.popleft()
-        self._worst_s = max(self._worst_s, offset_s - self.base_s)
         if arrival_s - self._step_began_s >= STEP_S:
+            # Before this packet is counted, so that what comes at once after a stall falls into one step.
             self._end_step()
             self._step_began_s, self._worst_s = arrival_s, 0.0
+        self._worst_s = max(self._worst_s, offset_s - self.base_s)
 
     def gap(self, lost_packets: int) -> None:
         """A packet came, after this many that are missing."""
@@ -79,6 +77,8 @@ class DelayEstimator:
         forget = min(0.983, 1 - 2 / (self._steps + 2))
         self._histogram = [share * forget for share in self._histogram]
         self._histogram[min(BINS - 1, int(self._worst_s / BIN_S))] += 1 - forget
+        if self._heard_steps >= 4:
+            self._jitter_s = (self._quantile() + 1) * BIN_S + PULL_S
 
     def _quantile(self) -> int:
         wanted, total = QUANTILE * sum(self._histogram), 0.0

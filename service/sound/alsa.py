@@ -3,143 +3,140 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from pathlib import Path
-from typing import Any, Literal
+import ctypes
+import logging
+from collections.abc import Callable
+from typing import Any
 
 import alsaaudio
 import numpy as np
 
 from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
-from service.sound.pcm import PERIOD_SAMPLES, DeviceLost
+from service.core.errors import FaultCode, SoundCardMissing
+from service.sound.cards import pcm_name
+from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, one_channel
 
-Channel = Literal["left", "right", "mix"]
+log = logging.getLogger(__name__)
 
-SYSFS = Path("/sys/class/sound")
 CAPTURE_PERIODS = 50  # 500 ms: costs no delay, since the reader is always at the front, and survives stalls
 PLAYBACK_PERIODS = 4
 XRUN = -32
+BAD_PERIODS = 10  # so many in a row, and the card is lost: it would be asked again without end and without a wait
 
+_DIRECTIONS = {
+    alsaaudio.PCM_CAPTURE: ("audio.input.device", FaultCode.SOUND_IN),
+    alsaaudio.PCM_PLAYBACK: ("audio.output.device", FaultCode.SOUND_OUT),
+}
 
-def pcm_name(uri: DeviceUri, *, sysfs: Path = SYSFS) -> str:
-    """What to open for this URI now. Raises DeviceLost when no card stands at the USB path."""
-    if uri.kind == "pcm":
-        return uri.value
-    if uri.kind == "card":
-        return f"hw:CARD={uri.value}"
-    for card in sorted(sysfs.glob("card[0-9]*")):
-        path = (card / "device").resolve().name  # 1-1.3:1.0
-        if path.split(":")[0] == uri.value:
-            return f"hw:CARD={(card / 'id').read_text().strip()}"
-    raise DeviceLost(f"{uri}: no sound card at this USB path")
-
-
-def _open(direction: int, uri: DeviceUri, periods: int) -> tuple[Any, dict[str, Any]]:
-    """The device at 48 kHz s16, mono or stereo, the card itself first and ALSA's conversions second.
-
-    ALSA refuses nothing and gives what it can, so what was given is read back.
-    """
-    name = pcm_name(uri)
-    names = [name, f"plug{name}"] if name.startswith("hw:") else [name]
-    given = "nothing"
-    for one in names:
-        for channels in (1, 2):
-            try:
-                pcm = alsaaudio.PCM(
-                    direction,
-                    device=one,
-                    rate=RATE_HZ,
-                    channels=channels,
-                    format=alsaaudio.PCM_FORMAT_S16_LE,
-                    periodsize=PERIOD_SAMPLES,
-                    periods=periods,
-                )
-            except alsaaudio.ALSAAudioError as problem:
-                raise DeviceLost(f"{uri}: {problem}") from None
-            info = pcm.info()
-            if info["rate"] == RATE_HZ and info["format_name"] == "S16_LE" and info["channels"] == channels:
-                return pcm, info
-            given = f"{info['rate']} Hz, {info['format_name']}, {info['channels']} channels"
-            with contextlib.suppress(alsaaudio.ALSAAudioError):
-                pcm.close()
-    raise DeviceLost(f"{uri}: the card gives {given}; needed are {RATE_HZ} Hz, S16_LE, 1 or 2 channels")
+# libasound prints to stderr at every failing open; what it says stands in the exception as well.
+_say_nothing = ctypes.CFUNCTYPE(None)(lambda: None)
+ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_say_nothing)
 
 
 class AlsaInput:
-    """A capture PCM; promises `InputPcm`."""
+    """A capture PCM; promises `InputPcm`. Raises DeviceLost, or SoundCardMissing when the card cannot do the work."""
 
     def __init__(self, uri: DeviceUri, *, channel: Channel) -> None:
-        self._uri, self._channel = uri, channel
-        self._pcm, info = _open(alsaaudio.PCM_CAPTURE, uri, CAPTURE_PERIODS)
-        self._channels = info["channels"]
-        self._empty = 0
+        self._channel = channel
+        self._card = _Card(alsaaudio.PCM_CAPTURE, uri, CAPTURE_PERIODS)
 
     def read(self) -> bytes | None:
         """One period or less."""
-        try:
-            count, data = self._pcm.read()
-        except alsaaudio.ALSAAudioError as problem:
-            raise DeviceLost(f"{self._uri}: {problem}") from None
+        count, data = self._card.call(self._card.pcm.read)
+        self._card.judge(count)
         if count == XRUN:
             return None
-        if count <= 0:
-            self._empty += 1
-            if self._empty >= 10:
-                raise DeviceLost(f"{self._uri}: the card gives no sound")
-            return b""
-        self._empty = 0
-        return one_channel(data, self._channels, self._channel)
+        return one_channel(data, self._card.channels, self._channel) if count > 0 else b""
 
     def close(self) -> None:
-        """Drop first: `close` alone drains, and can hang for ever."""
-        _close(self._pcm)
+        """Stop at once."""
+        self._card.close()
 
 
 class AlsaOutput:
-    """A playback PCM; promises `OutputPcm`. Mono is laid on both channels of a stereo card."""
+    """A playback PCM; promises `OutputPcm`. Mono is laid on both channels of a stereo card. Raises as AlsaInput."""
 
     def __init__(self, uri: DeviceUri) -> None:
-        self._uri = uri
-        self._pcm, info = _open(alsaaudio.PCM_PLAYBACK, uri, PLAYBACK_PERIODS)
-        self._channels = info["channels"]
-        self.buffer_samples = int(info["buffer_size"])
+        self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, PLAYBACK_PERIODS)
+        self.buffer_samples = self._card.buffer_samples
 
     def write(self, pcm: bytes) -> bool:
         """Blocks until the card has taken all."""
-        data = np.repeat(np.frombuffer(pcm, "<i2"), self._channels).tobytes()
-        try:
-            taken = self._pcm.write(data)
-        except alsaaudio.ALSAAudioError as problem:
-            raise DeviceLost(f"{self._uri}: {problem}") from None
-        if taken != XRUN and taken <= 0:
-            raise DeviceLost(f"{self._uri}: the card takes no sound")
+        data = np.repeat(np.frombuffer(pcm, "<i2"), self._card.channels).tobytes()
+        taken = self._card.call(self._card.pcm.write, data)
+        self._card.judge(taken)
+        if taken <= 0 and taken != XRUN:
+            raise self._card.lost("the card takes no sound")
         return bool(taken != XRUN)
 
     def close(self) -> None:
+        """Stop at once."""
+        self._card.close()
+
+
+class _Card:
+    """An open PCM at 48 kHz s16, mono or stereo: the card itself, or else through ALSA's conversions."""
+
+    def __init__(self, direction: int, uri: DeviceUri, periods: int) -> None:
+        key, code = _DIRECTIONS[direction]
+        self._name = f"{key}: {uri}"
+        self._bad = 0
+        name = pcm_name(uri)
+        if name is None:
+            raise self.lost("no sound card at this USB path")
+        given: list[str] = []
+        for one in [name, f"plug{name}"] if name.startswith("hw:") else [name]:
+            # Stereo first: asked for mono, a device that converts would mix, and no channel be left to choose.
+            for channels in (2, 1):
+                try:
+                    self.pcm, info = _open(direction, one, channels, periods)
+                except alsaaudio.ALSAAudioError as problem:
+                    raise self.lost(str(problem)) from None
+                if (info["rate"], info["format_name"], info["channels"]) == (RATE_HZ, "S16_LE", channels):
+                    if given and one != name:
+                        log.info("%s: through ALSA's conversions, since the card gives %s", self._name, given[-1])
+                    self.channels, self.buffer_samples = channels, int(info["buffer_size"])
+                    return
+                given.append(f"{info['rate']} Hz, {info['format_name']}, channels: {info['channels']}")
+                self.close()
+        raise SoundCardMissing(
+            f"{self._name}: the card gives {given[0]}; needed are {RATE_HZ} Hz, S16_LE, channels: 2 or 1", code=code
+        )
+
+    def call(self, method: Callable[..., Any], *arguments: bytes) -> Any:
+        """What `read` or `write` returns."""
+        try:
+            return method(*arguments)
+        except alsaaudio.ALSAAudioError as problem:
+            raise self.lost(str(problem)) from None
+
+    def judge(self, count: int) -> None:
+        """Count periods without sound."""
+        self._bad = 0 if count > 0 else self._bad + 1
+        if self._bad >= BAD_PERIODS:
+            raise self.lost(f"{BAD_PERIODS} periods without sound")
+
+    def lost(self, reason: str) -> DeviceLost:
+        """The error to raise."""
+        return DeviceLost(f"{self._name}: {reason}")
+
+    def close(self) -> None:
         """Drop first: `close` alone drains, and can hang for ever."""
-        _close(self._pcm)
+        for stop in (self.pcm.drop, self.pcm.close):
+            with contextlib.suppress(alsaaudio.ALSAAudioError):
+                stop()
 
 
-def _close(pcm: Any) -> None:
-    with contextlib.suppress(alsaaudio.ALSAAudioError):
-        pcm.drop()
-    with contextlib.suppress(alsaaudio.ALSAAudioError):
-        pcm.close()
-
-
-def one_channel(data: bytes, channels: int, channel: Channel) -> bytes:
-    """The chosen channel of interleaved s16; "mix" is the mean. Mono stays as it is."""
-    if channels == 1:
-        return data
-    samples = np.frombuffer(data, "<i2").reshape(-1, channels)
-    if channel == "mix":
-        return bytes(samples[:, :2].mean(axis=1).astype("<i2").tobytes())
-    return bytes(samples[:, 0 if channel == "left" else 1].tobytes())
-
-
-def stable_name(number: str, *, sysfs: Path = SYSFS) -> str | None:
-    """The URI of the card that `hw:N` means today, for the message that refuses it."""
-    match = re.search(r"\d+", number)
-    id_file = sysfs / f"card{match[0]}" / "id" if match else None
-    return f"alsa:card={id_file.read_text().strip()}" if id_file and id_file.is_file() else None
+def _open(direction: int, name: str, channels: int, periods: int) -> tuple[Any, dict[str, Any]]:
+    """The PCM and what it gives: ALSA refuses nothing, so that has to be read back."""
+    pcm = alsaaudio.PCM(
+        direction,
+        device=name,
+        rate=RATE_HZ,
+        channels=channels,
+        format=alsaaudio.PCM_FORMAT_S16_LE,
+        periodsize=PERIOD_SAMPLES,
+        periods=periods,
+    )
+    return pcm, pcm.info()

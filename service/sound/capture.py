@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from service.core.audio import FRAME_MS, FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
-from service.core.errors import ServiceError
-from service.core.framer import Framer
+from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
+from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
+from service.core.framer import FRAME_BYTES, Framer
 from service.dsp.levels import level
-from service.sound.pcm import DeviceLost, InputPcm
-
-log = logging.getLogger(__name__)
+from service.sound.device_thread import DeviceThread
+from service.sound.pcm import InputPcm
 
 QUEUE_FRAMES = 5
-REOPEN_S = (0.5, 1.0, 2.0)
-STOP_S = 0.5
+ABSENT_S = 1.0
 
 
 class Encoder(Protocol):
@@ -37,14 +36,13 @@ class Encoder(Protocol):
 class CaptureStats:
     """Counted since the start."""
 
-    captured: int = 0  # frames
+    captured: int = 0  # frames encoded, the silence that stands for a lost device included
     dropped: int = 0  # frames that nobody took in time while somebody listened
     xruns: int = 0
-    reopens: int = 0
 
 
 class Capture:
-    """Promises `core.ports.LineIn`. `lost` holds the reason while the device is gone; silence flows meanwhile."""
+    """Promises `core.ports.LineIn`. While `fault` stands there is no device, and silence flows instead."""
 
     def __init__(
         self,
@@ -54,20 +52,28 @@ class Capture:
         go: threading.Event,
         gain_db: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
     ) -> None:
-        self._open_pcm, self._encoder, self._go, self._clock = open_pcm, encoder, go, clock
+        self._encoder, self._go, self._clock = encoder, go, clock
         self._gain = 10 ** (gain_db / 20)
         self._framer = Framer()
-        self._stop = threading.Event()
+        self._sent = 0
+        self._heard_s: float | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: deque[EncodedFrame] = deque()
         self._ready = asyncio.Event()
-        self._listening = False
+        self._read_s = -math.inf
         self.stats = CaptureStats()
         self.level = Level()
-        self.lost: str | None = None
-        self.last_period_s = clock()
-        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread = DeviceThread(
+            name="line-in",
+            code=FaultCode.SOUND_IN,
+            open_pcm=open_pcm,
+            serve=self._periods,
+            while_lost=self._silence,
+            clock=clock,
+            pause=pause,
+        )
 
     def start(self) -> None:
         """Start the thread."""
@@ -79,21 +85,36 @@ class Capture:
 
     async def stop(self) -> None:
         """Stop the thread; one that hangs in its device is left behind after half a second."""
-        self._stop.set()
-        await asyncio.to_thread(self._thread.join, STOP_S)
+        await self._thread.stop()
+
+    @property
+    def fault(self) -> SoundCardLost | SoundCardMissing | None:
+        """Why there is no device now."""
+        return self._thread.fault
+
+    @property
+    def lost(self) -> str | None:
+        """The same as text."""
+        return None if self.fault is None else str(self.fault)
+
+    @property
+    def last_period_s(self) -> float:
+        """The thread's heartbeat. It goes on while `fault` stands; it stops when the thread is held."""
+        return self._thread.last_period_s
+
+    @property
+    def reopens(self) -> int:
+        """How often the device came back."""
+        return self._thread.reopens
 
     async def read(self) -> EncodedFrame:
         """The oldest frame, at most 100 ms old. While nobody reads, frames go by."""
-        if not self._listening:
+        if self._is_nobody_there():
             self._queue.clear()
-            self._listening = True
-        try:
-            while not self._queue:
-                self._ready.clear()
-                await self._ready.wait()
-        except asyncio.CancelledError:
-            self._listening = False
-            raise
+        while not self._queue:
+            self._ready.clear()
+            await self._ready.wait()
+        self._read_s = self._clock()
         return self._queue.popleft()
 
     def _push(self, frame: EncodedFrame) -> None:
@@ -101,48 +122,35 @@ class Capture:
         if len(self._queue) == QUEUE_FRAMES:
             # Full while the link is being negotiated; the oldest frame is the least useful.
             self._queue.popleft()
-            self.stats.dropped += self._listening
+            self.stats.dropped += not self._is_nobody_there()
         self._queue.append(frame)
         self._ready.set()
 
+    def _is_nobody_there(self) -> bool:
+        return self._clock() - self._read_s > ABSENT_S
+
     # -- the thread ---------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        tries = 0
-        while not self._stop.is_set():
-            try:
-                pcm = self._open_pcm()
-            except (DeviceLost, ServiceError) as problem:
-                self._declare_lost(str(problem))
-                self._silence_for(REOPEN_S[min(tries, len(REOPEN_S) - 1)])
-                tries += 1
-                continue
-            if self.lost is not None:
-                log.info("line-in is back")
-                self.stats.reopens += 1
-            self.lost, tries = None, 0
-            try:
-                self._read_all(pcm)
-            except DeviceLost as problem:
-                self._declare_lost(str(problem))
-            finally:
-                pcm.close()
-
-    def _declare_lost(self, why: str) -> None:
-        if self.lost is None:
-            log.warning("line-in is lost: %s", why)
-        self.lost, self.level = why, Level()
-
-    def _read_all(self, pcm: InputPcm) -> None:
-        self.last_period_s = self._clock()
-        while not self._stop.is_set():
-            block = pcm.read()
-            before_s, self.last_period_s = self.last_period_s, self._clock()
+    def _periods(self, pcm: InputPcm) -> Iterator[None]:
+        block = pcm.read()
+        self._skip_lost_time(block)  # opening takes its time
+        while True:
             if block is None:
                 self.stats.xruns += 1
-                self._framer.skip(int((self.last_period_s - before_s) * RATE_HZ))
-                continue
-            self._take(self._amplified(block))
+                self._skip_lost_time(block)
+            else:
+                self._heard_s = self._clock()
+                self._take(self._amplified(block))
+            yield
+            block = pcm.read()
+
+    def _skip_lost_time(self, block: bytes | None) -> None:
+        """More time may have passed since the last sound than there is sound now: the far end is to hear a gap."""
+        before_s, self._heard_s = self._heard_s, self._clock()
+        if before_s is not None:
+            lost = round((self._heard_s - before_s) * RATE_HZ) - len(block or b"") // 2
+            if lost > FRAME_SAMPLES:
+                self._framer.skip(lost)
 
     def _amplified(self, block: bytes) -> bytes:
         samples = np.frombuffer(block, "<i2").astype(np.float32) * (self._gain / 32768)
@@ -155,14 +163,14 @@ class Capture:
     def _take(self, pcm: bytes) -> None:
         for count, frame in self._framer.push(pcm):
             self.stats.captured += 1
-            timestamp = count * FRAME_SAMPLES & 0xFFFFFFFF
-            encoded = EncodedFrame(count & 0xFFFF, timestamp, self._encoder.encode(frame))
-            if not self._loop.is_closed():
+            encoded = EncodedFrame(self._sent & 0xFFFF, count * FRAME_SAMPLES & 0xFFFFFFFF, self._encoder.encode(frame))
+            self._sent += 1
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the box ends, and this thread next
                 self._loop.call_soon_threadsafe(self._push, encoded)
 
-    def _silence_for(self, duration_s: float) -> None:
+    def _silence(self) -> None:
         """The vendor wants no gap: silence flows while there is no device."""
-        for _ in range(round(duration_s * 1000 / FRAME_MS)):
-            if self._stop.wait(FRAME_MS / 1000):
-                return
-            self._take(bytes(FRAME_SAMPLES * 2))
+        self.level = Level()
+        frame = bytes(FRAME_BYTES)
+        self._skip_lost_time(frame)  # trying to open takes its time
+        self._take(frame)

@@ -56,6 +56,8 @@ class OpusDecoder:
 
     def decode(self, payload: bytes) -> bytes:
         """The samples of one packet. Raises ValueError on a corrupt one."""
+        if not payload:
+            raise ValueError("opus: an empty packet")  # libopus would conceal 120 ms
         return self._call(payload, MAX_FRAME_SAMPLES, fec=0)
 
     def recover(self, next_payload: bytes, samples: int) -> bytes:

@@ -1,17 +1,21 @@
 """What a direction of sound is, to the thread that serves it: a card or a file, opened, then read or written.
 
-Both block: the device is the clock. Sound is mono or stereo s16 at 48 kHz.
+Both block: the device is the clock. Sound is mono s16 at 48 kHz.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 PERIOD_SAMPLES = 480
 
+Channel = Literal["left", "right", "mix"]
+
 
 class DeviceLost(Exception):
-    """The device is gone, or never was there; the text names it and the reason."""
+    """The device is gone, or not there yet; the text names its key, the device and the reason."""
 
 
 class InputPcm(Protocol):
@@ -30,7 +34,18 @@ class OutputPcm(Protocol):
     buffer_samples: int
 
     def write(self, pcm: bytes) -> bool:
-        """Hand over mono s16, blocking until it is taken; False when the card had run dry. Raises DeviceLost."""
+        """Hand over mono s16, blocking until it is taken; False when the card had run dry, and then nothing is taken.
+        Raises DeviceLost."""
 
     def close(self) -> None:
         """Stop and let go. Never raises."""
+
+
+def one_channel(data: bytes, channels: int, channel: Channel) -> bytes:
+    """The chosen channel of interleaved s16; "mix" is the mean of the first two. Mono stays as it is."""
+    if channels == 1:
+        return data
+    samples = np.frombuffer(data, "<i2").reshape(-1, channels)
+    if channel == "mix":
+        return bytes(samples[:, :2].mean(axis=1).astype("<i2").tobytes())
+    return bytes(samples[:, 0 if channel == "left" else 1].tobytes())

@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from itertools import chain
 from pathlib import Path
 
 import av
-import numpy as np
 
 from service.core.audio import RATE_HZ
 from service.core.errors import FaultCode, SoundCardMissing
-from service.sound.alsa import Channel
-from service.sound.pcm import PERIOD_SAMPLES
+from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, one_channel
+
+log = logging.getLogger(__name__)
 
 PERIOD_S = PERIOD_SAMPLES / RATE_HZ
 PERIOD_BYTES = PERIOD_SAMPLES * 2
 HEADER_EVERY_S = 1.0
-STALL_S = 1.0
+MAX_BYTES = 1 << 32  # what the header can say; a good twelve hours
+# How much a card would hold. What line-in brings later than this would be thrown away as too old at the far end;
+# what line-out asks for later has arrived meanwhile.
+INPUT_STALL_S, OUTPUT_STALL_S = 0.25, 1.0
+MAX_SILENCE_S = 60.0
 
 
 class _Pace:
-    """Sleeps so that periods pass by the clock; a stall of the machine is skipped, not made up for."""
+    """Lets periods pass by the clock, as a card does; after a stall of the machine it hurries or skips."""
 
-    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
-        self._clock, self._sleep = clock, sleep
+    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], object], *, stall_s: float) -> None:
+        self._clock, self._sleep, self._stall_s = clock, sleep, stall_s
         self._next_s = clock()
 
-    def wait(self, duration_s: float) -> None:
+    def wait(self, duration_s: float) -> float:
+        """Until this much more has passed; gives the time that was lost, if that is more than a card would hold."""
         self._next_s += duration_s
-        now_s = self._clock()
-        if self._next_s > now_s:
-            self._sleep(self._next_s - now_s)
-        elif now_s - self._next_s > STALL_S:
-            self._next_s = now_s
+        ahead_s = self._next_s - self._clock()
+        if ahead_s > 0:
+            self._sleep(ahead_s)
+        elif -ahead_s > self._stall_s:
+            self._next_s -= ahead_s
+            return -ahead_s
+        return 0.0
 
 
 class WavInput:
     """A recording as line-in; promises `InputPcm`. Silence until `go` is set, then the file, then silence for ever.
 
-    Anything that PyAV reads will do, at any rate, mono or stereo. Raises SoundCardMissing naming the file.
+    Anything that PyAV reads will do, of any rate and length; it is decoded as it is played. Raises SoundCardMissing.
     """
 
     def __init__(
@@ -52,30 +62,33 @@ class WavInput:
         go: threading.Event,
         finished: threading.Event,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._pcm = _decoded(path, channel)
+        self._pieces = _decoded(path, channel)
+        self._left = next(self._pieces)
         self._go, self._finished = go, finished
-        self._at = 0
-        self._pace = _Pace(clock, sleep)
+        self._pace = _Pace(clock, sleep, stall_s=INPUT_STALL_S)
 
-    def read(self) -> bytes:
-        """One period."""
-        self._pace.wait(PERIOD_S)
+    def read(self) -> bytes | None:
+        """One period; None after a stall, which loses time but nothing of the recording."""
+        if self._pace.wait(PERIOD_S):
+            return None
         if not self._go.is_set():
             return bytes(PERIOD_BYTES)
-        piece = self._pcm[self._at : self._at + PERIOD_BYTES]
-        self._at += PERIOD_BYTES
-        if self._at >= len(self._pcm):
+        while len(self._left) < PERIOD_BYTES and (piece := next(self._pieces, b"")):
+            self._left += piece
+        period, self._left = self._left[:PERIOD_BYTES], self._left[PERIOD_BYTES:]
+        if len(period) < PERIOD_BYTES:
             self._finished.set()
-        return piece.ljust(PERIOD_BYTES, b"\0")
+        return period.ljust(PERIOD_BYTES, b"\0")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Close the file."""
+        self._pieces.close()
 
 
 class WavOutput:
-    """Line-out into a mono 48 kHz s16 WAV file; promises `OutputPcm`.
+    """Line-out into a mono 48 kHz s16 WAV file, which begins anew at each opening; promises `OutputPcm`.
 
     The header is brought up to date every second, so that the file can be read after any kind of end.
     """
@@ -87,64 +100,78 @@ class WavOutput:
         path: Path,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._name = f"audio.output.device: {path}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("wb")
+            self._wave = wave.open(self._file, "wb")
+            self._wave.setparams((1, 2, RATE_HZ, 0, "NONE", "not compressed"))
+            self._save(b"")
         except OSError as problem:
             raise SoundCardMissing(
-                f"audio.output.device: {path} cannot be written ({problem.strerror})", code=FaultCode.SOUND_OUT
+                f"{self._name} cannot be written ({problem.strerror})", code=FaultCode.SOUND_OUT
             ) from None
-        self._wave = wave.open(self._file, "wb")  # noqa: SIM115 - lives as long as the line-out
-        self._wave.setparams((1, 2, RATE_HZ, 0, "NONE", "not compressed"))
-        self._pace = _Pace(clock, sleep)
-        self._unsaved_s = 0.0
+        self._pace = _Pace(clock, sleep, stall_s=OUTPUT_STALL_S)
 
     def write(self, pcm: bytes) -> bool:
-        """Takes the time that the sound lasts."""
-        duration_s = len(pcm) / 2 / RATE_HZ
-        self._unsaved_s += duration_s
-        if self._unsaved_s >= HEADER_EVERY_S:
-            self._wave.writeframes(pcm)  # brings the header up to date
-            self._file.flush()
-            self._unsaved_s = 0.0
-        else:
-            self._wave.writeframesraw(pcm)
-        self._pace.wait(duration_s)
-        return True
+        """Takes the time that the sound lasts. A stall is silence in the file, whose time is that of the clock."""
+        lost_s = self._pace.wait(len(pcm) / 2 / RATE_HZ)
+        if lost_s:
+            pcm = bytes(2 * round(min(lost_s, MAX_SILENCE_S) * RATE_HZ))
+        self._unsaved_s += len(pcm) / 2 / RATE_HZ
+        try:
+            self._append(pcm)
+        except OSError as problem:
+            raise DeviceLost(f"{self._name} cannot be written ({problem.strerror})") from None
+        return not lost_s
 
     def close(self) -> None:
         """Bring the header up to date and close."""
-        self._wave.close()
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._wave.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _append(self, pcm: bytes) -> None:
+        if 2 * self._wave.tell() + len(pcm) > MAX_BYTES - 44:
+            raise DeviceLost(f"{self._name} is as long as a WAV file can be; it begins anew")
+        if self._unsaved_s < HEADER_EVERY_S:
+            self._wave.writeframesraw(pcm)
+        else:
+            self._save(pcm)
+
+    def _save(self, pcm: bytes) -> None:
+        self._wave.writeframes(pcm)  # brings the header up to date
+        self._file.flush()
+        self._unsaved_s = 0.0
 
 
-def _decoded(path: Path, channel: Channel) -> bytes:
-    """The whole file as mono s16 at 48 kHz."""
+def _decoded(path: Path, channel: Channel) -> Generator[bytes, None, None]:
+    """The file as mono s16 at 48 kHz, piece by piece. Raises SoundCardMissing before the first one."""
+    name = f"audio.input.device: {path}"
+    heard = False
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise SoundCardMissing(f"audio.input.device: {path} holds no sound")
-            resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE_HZ)
-            mono = container.streams.audio[0].codec_context.channels == 1
-            pieces = [_piece(frame) for frame in _frames(container, resampler)]
-    except (av.FFmpegError, OSError) as problem:
-        reason = problem.strerror or type(problem).__name__
-        raise SoundCardMissing(f"audio.input.device: {path} cannot be read as sound ({reason})") from None
-    stereo = np.concatenate(pieces) if pieces else np.zeros((0, 2), np.int16)
-    if mono or channel == "left":
-        return stereo[:, 0].tobytes()
-    if channel == "right":
-        return stereo[:, 1].tobytes()
-    return bytes(stereo.mean(axis=1).astype("<i2").tobytes())
+        with path.open("rb") as file, av.open(file, mode="r") as container:
+            for piece in _resampled(container, channel):
+                heard = True
+                yield piece
+    except (av.FFmpegError, OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        if not heard:
+            raise SoundCardMissing(f"{name} cannot be read as sound ({reason})") from None
+        log.warning("%s cannot be read to its end (%s): silence from here on", name, reason)
+    if not heard:
+        raise SoundCardMissing(f"{name} holds no sound")
 
 
-def _frames(container: av.container.InputContainer, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
-    for frame in container.decode(audio=0):
-        yield from resampler.resample(frame)
-    yield from resampler.resample(None)
-
-
-def _piece(frame: av.AudioFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
-    return frame.to_ndarray().reshape(-1, 2)[: frame.samples].astype(np.int16)
+def _resampled(container: av.container.InputContainer, channel: Channel) -> Iterator[bytes]:
+    if not container.streams.audio:
+        return
+    # A mono file stays mono: made stereo it would lose 3 dB.
+    channels = min(2, container.streams.audio[0].codec_context.channels)
+    resampler = av.AudioResampler(format="s16", layout="mono" if channels == 1 else "stereo", rate=RATE_HZ)
+    for frame in chain(container.decode(audio=0), (None,)):
+        for part in resampler.resample(frame):
+            yield one_channel(part.to_ndarray().tobytes(), channels, channel)

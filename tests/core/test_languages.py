@@ -25,6 +25,8 @@ def test_a_track_is_picked_by_its_code_then_by_base_then_by_being_alone():
     assert pick_track("zh", ("yue",)) == "yue"
     assert pick_track("pt", ("es", "fr")) is None
     assert pick_track("pt", ()) is None
+    assert pick_track("fr", ("es",), others=("es-mx", "fr")) is None  # what was heard before the button
+    assert pick_track("zh", ("yue",), others=("es", "zh")) == "yue"
 
 
 def test_an_echo_names_a_pair_word_for_word_or_as_the_cloud_fills_it_in():

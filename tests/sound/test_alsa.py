@@ -1,0 +1,325 @@
+"""The ALSA devices: on pretend PCMs that answer as pyalsaaudio was seen to (audio-path 1), and on PulseAudio."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+import alsaaudio
+import numpy as np
+import pytest
+
+from service.core.devices import parse_device
+from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
+from service.sound import alsa
+from service.sound.alsa import AlsaInput, AlsaOutput
+from service.sound.capture import Capture
+from service.sound.opus import OpusDecoder
+from service.sound.pcm import DeviceLost
+from service.sound.playback import Playback
+from tests.fakes import pulse
+from tests.fakes.sound import FakeEncoder
+
+CARD = parse_device("alsa:card=Booth")
+PERIOD = np.arange(480).astype("<i2")
+
+
+class Pretend:
+    """pyalsaaudio's PCM for the cards of `plugged`: name -> what it gives for the channels asked."""
+
+    def __init__(self, plugged: dict[str, Callable[[int], tuple[int, str, int]]]) -> None:
+        self.plugged = plugged
+        self.log: list[str] = []
+        self.answers: list[object] = []
+        self.written: list[bytes] = []
+
+    def open(self, direction, *, device, rate, channels, format, periodsize, periods):
+        assert (rate, format, periodsize) == (48_000, alsaaudio.PCM_FORMAT_S16_LE, 480)
+        self.log.append(f"open {device} {channels}")
+        if device not in self.plugged:
+            raise alsaaudio.ALSAAudioError(f"No such device [{device}]")
+        self.given = self.plugged[device](channels)
+        self.periods = periods
+        return self
+
+    def info(self):
+        rate, name, channels = self.given
+        return {"rate": rate, "format_name": name, "channels": channels, "buffer_size": 480 * self.periods}
+
+    def read(self):
+        return self._answer()
+
+    def write(self, data):
+        self.written.append(data)
+        return self._answer()
+
+    def _answer(self):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def drop(self):
+        self.log.append("drop")
+
+    def close(self):
+        self.log.append("close")
+
+    def drain(self):
+        raise AssertionError("drain hangs on some cards")
+
+
+def stereo(channels):
+    return (48_000, "S16_LE", 2)
+
+
+def any_channels(channels):
+    return (48_000, "S16_LE", channels)
+
+
+def mono(channels):
+    return (48_000, "S16_LE", 1)
+
+
+def cd_rate(channels):
+    return (44_100, "S16_LE", channels)
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    def plug(**cards):
+        names = {"hw": "hw:CARD=Booth", "plughw": "plughw:CARD=Booth"}
+        fake = Pretend({names[name]: gives for name, gives in cards.items()})
+        monkeypatch.setattr(alsa.alsaaudio, "PCM", fake.open)
+        return fake
+
+    return plug
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("card", "opened"),
+    [
+        (stereo, ["open hw:CARD=Booth 2"]),
+        (any_channels, ["open hw:CARD=Booth 2"]),  # else it might mix, and no channel be left to choose
+        (mono, ["open hw:CARD=Booth 2", "drop", "close", "open hw:CARD=Booth 1"]),
+    ],
+)
+def test_stereo_is_asked_for_first_and_what_is_given_counts(pretend, card, opened):
+    fake = pretend(hw=card)
+    AlsaInput(CARD, channel="left")
+    assert fake.log == opened
+
+
+def test_a_card_of_another_rate_is_used_through_alsas_conversions_and_that_is_said(pretend, caplog):
+    caplog.set_level(logging.INFO)
+    fake = pretend(hw=cd_rate, plughw=any_channels)
+    AlsaOutput(CARD)
+    assert fake.log[-1] == "open plughw:CARD=Booth 2"
+    assert fake.log.count("close") == 2
+    assert "44100 Hz" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("device", "code"),
+    [(lambda: AlsaInput(CARD, channel="left"), FaultCode.SOUND_IN), (lambda: AlsaOutput(CARD), FaultCode.SOUND_OUT)],
+)
+def test_a_card_that_cannot_do_the_work_is_refused_with_both_values(pretend, device, code):
+    fake = pretend(hw=cd_rate, plughw=cd_rate)
+    with pytest.raises(
+        SoundCardMissing, match=r"alsa:card=Booth: the card gives 44100 Hz.*needed are 48000 Hz"
+    ) as caught:
+        device()
+    assert caught.value.code is code
+    assert str(caught.value).startswith("audio.input" if code is FaultCode.SOUND_IN else "audio.output")
+    assert fake.log.count("close") == 4
+
+
+def test_a_card_that_is_not_there_is_lost_and_nothing_is_printed(capfd):
+    with pytest.raises(DeviceLost, match=r"^audio.input.device: alsa:card=Booth: No such device \[hw:CARD=Booth\]$"):
+        AlsaInput(CARD, channel="left")
+    assert capfd.readouterr().err == ""
+
+
+def test_an_empty_usb_port_is_named():
+    with pytest.raises(DeviceLost, match=r"^audio.output.device: alsa:usb=9-9.9: no sound card at this USB path$"):
+        AlsaOutput(parse_device("alsa:usb=9-9.9"))
+
+
+# -- reading and writing ----------------------------------------------------------------------------------------------
+
+
+def test_reading_gives_the_chosen_channel(pretend):
+    fake = pretend(hw=stereo)
+    both = np.stack([PERIOD, -PERIOD], axis=1).astype("<i2").tobytes()
+    fake.answers = [(480, both), (480, both)]
+    assert AlsaInput(CARD, channel="right").read() == (-PERIOD).astype("<i2").tobytes()
+    assert AlsaInput(CARD, channel="left").read() == PERIOD.tobytes()
+
+
+def test_an_overrun_is_none_and_bytes_without_a_count_are_not_believed(pretend):
+    fake = pretend(hw=mono)
+    line_in = AlsaInput(CARD, channel="left")
+    fake.answers = [(-32, b"junk"), (0, b"junk"), (-11, b"junk"), (175, PERIOD[:175].tobytes())]
+    assert line_in.read() is None
+    assert [line_in.read(), line_in.read()] == [b"", b""]
+    assert line_in.read() == PERIOD[:175].tobytes()
+
+
+@pytest.mark.parametrize("bad", [(-32, b""), (0, b"")])
+def test_ten_periods_in_a_row_without_sound_are_a_lost_card(pretend, bad):
+    fake = pretend(hw=mono)
+    line_in = AlsaInput(CARD, channel="left")
+    good = (480, PERIOD.tobytes())
+    fake.answers = [bad] * 9 + [good] + [bad] * 10
+    for _ in range(19):
+        line_in.read()
+    with pytest.raises(DeviceLost, match="10 periods without sound"):
+        line_in.read()
+
+
+def test_writing_lays_mono_on_both_channels(pretend):
+    fake = pretend(hw=stereo)
+    fake.answers = [480]
+    assert AlsaOutput(CARD).write(PERIOD.tobytes())
+    assert np.frombuffer(fake.written[0], "<i2").reshape(-1, 2).tolist() == [[n, n] for n in range(480)]
+
+
+def test_an_underrun_is_told_and_ten_in_a_row_are_a_lost_card(pretend):
+    fake = pretend(hw=stereo)
+    line_out = AlsaOutput(CARD)
+    assert line_out.buffer_samples == 4 * 480
+    fake.answers = [-32, 480] + [-32] * 10
+    assert not line_out.write(PERIOD.tobytes())
+    assert line_out.write(PERIOD.tobytes())
+    for _ in range(9):
+        assert not line_out.write(PERIOD.tobytes())
+    with pytest.raises(DeviceLost):
+        line_out.write(PERIOD.tobytes())
+
+
+@pytest.mark.parametrize("answer", [0, -5, alsaaudio.ALSAAudioError("Input/output error [hw:CARD=Booth]")])
+def test_a_card_that_takes_nothing_is_lost(pretend, answer):
+    fake = pretend(hw=stereo)
+    line_out = AlsaOutput(CARD)
+    fake.answers = [answer]
+    with pytest.raises(DeviceLost, match="^audio.output.device: alsa:card=Booth: "):
+        line_out.write(PERIOD.tobytes())
+
+
+def test_a_card_that_fails_at_reading_is_lost(pretend):
+    fake = pretend(hw=stereo)
+    line_in = AlsaInput(CARD, channel="left")
+    fake.answers = [alsaaudio.ALSAAudioError("No such device [hw:CARD=Booth]")]
+    with pytest.raises(DeviceLost, match=r"No such device \[hw:CARD=Booth\]"):
+        line_in.read()
+
+
+def test_closing_drops_first_and_never_raises(pretend, monkeypatch):
+    fake = pretend(hw=stereo)
+    line_out = AlsaOutput(CARD)
+    line_out.close()
+    assert fake.log[-2:] == ["drop", "close"]
+
+    def gone():
+        raise alsaaudio.ALSAAudioError("gone")
+
+    monkeypatch.setattr(fake, "drop", gone)
+    line_out.close()
+    assert fake.log[-1] == "close"
+
+
+# -- on PulseAudio ----------------------------------------------------------------------------------------------------
+
+LINE_IN, LINE_OUT = parse_device("alsa:pcm=linein"), parse_device("alsa:pcm=lineout")
+NUMBERED = np.arange(3 * 48_000) % 20_000 + 1  # each sample tells its place
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    if pulse.MISSING:
+        pytest.skip(
+            f"not installed: {', '.join(pulse.MISSING)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)"
+        )
+    tmp_path.chmod(0o700)
+    server = pulse.Pulse(tmp_path)
+    for name in ("ALSA_CONFIG_PATH", "PULSE_SERVER"):
+        monkeypatch.setenv(name, server.environment[name])
+    server.start()
+    yield server
+    server.kill()
+
+
+def assert_unbroken(samples):
+    """Everything between the first and the last sound is numbered without a gap."""
+    sounding = np.flatnonzero(samples)
+    numbers = samples[sounding[0] : sounding[-1] + 1].astype(int)
+    assert len(numbers) > 24_000
+    assert set(np.diff(numbers)) <= {1, 1 - 20_000}
+
+
+@pytest.mark.slow
+def test_line_in_hears_every_sample_of_the_chosen_channel(server):
+    spoken = np.stack([np.zeros_like(NUMBERED), NUMBERED], axis=1).astype("<i2")
+    line_in = AlsaInput(LINE_IN, channel="right")
+    heard = bytearray()
+    with server.speaking(spoken.tobytes()):
+        for _ in range(400):
+            heard += line_in.read() or b""
+            if len(heard) > 2 * 96_000 and any(heard[: 2 * 48_000]):
+                break
+    line_in.close()
+    assert_unbroken(np.frombuffer(heard, "<i2"))
+
+
+@pytest.mark.slow
+def test_every_sample_of_line_out_arrives_on_both_sides(server):
+    line_out = AlsaOutput(LINE_OUT)
+    sound = NUMBERED[:96_000].astype("<i2").reshape(-1, 480)
+    silence = bytes(960)
+    with server.listening() as recording:
+        line_out.write(bytes(2 * line_out.buffer_samples))
+        for _ in range(100):
+            line_out.write(silence)
+        for period in sound:
+            line_out.write(period.tobytes())
+        for _ in range(100):
+            line_out.write(silence)
+    line_out.close()
+    stereo = np.frombuffer(recording.read_bytes(), "<i2").reshape(-1, 2)
+    assert (stereo[:, 0] == stereo[:, 1]).all()
+    assert_unbroken(stereo[:, 0])
+
+
+async def until(condition, *, within_s=10.0):
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.slow
+async def test_cards_that_are_unplugged_come_back_by_themselves(server):
+    capture = Capture(open_pcm=lambda: AlsaInput(LINE_IN, channel="left"), encoder=FakeEncoder(), go=threading.Event())
+    playback = Playback(open_pcm=lambda: AlsaOutput(LINE_OUT), new_decoder=OpusDecoder)
+    directions = (capture, playback)
+    for direction in directions:
+        direction.start()
+    await until(lambda: capture.stats.captured > 5)
+    assert capture.lost is playback.lost is None
+
+    await asyncio.to_thread(server.kill)
+    await until(lambda: capture.lost and playback.lost)
+    assert all(isinstance(direction.fault, SoundCardLost) for direction in directions)
+    beats = [direction.last_period_s for direction in directions]
+    await until(lambda: all(d.last_period_s > beat for d, beat in zip(directions, beats, strict=True)))
+    assert (await capture.read()).payload == b"0"  # silence flows
+
+    await asyncio.to_thread(server.start)
+    await until(lambda: capture.lost is playback.lost is None)
+    assert [direction.reopens for direction in directions] == [1, 1]
+    with server.speaking(np.full(96_000 * 3, 8000, "<i2").tobytes()):
+        await until(lambda: capture.level.peak_dbfs > -20)
+    for direction in directions:
+        await direction.stop()

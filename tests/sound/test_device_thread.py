@@ -1,0 +1,184 @@
+"""The thread's life, told on the test's own thread and in the time of a fake clock."""
+
+import logging
+import threading
+
+import pytest
+
+from service.core.errors import FaultCode, SoundCardMissing
+from service.sound.device_thread import DeviceThread
+from service.sound.pcm import DeviceLost
+from tests.fakes.sound import Clock
+
+
+class Device:
+    """Serves as many periods as its script says, then does what stands at the script's end."""
+
+    def __init__(self, periods: int, end: Exception) -> None:
+        self.periods, self.end = periods, end
+        self.closed = False
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
+
+
+class Story:
+    """A DeviceThread, the devices it will find in turn, and what happened at which time."""
+
+    def __init__(self, *openings: Device | Exception) -> None:
+        self.clock = Clock(0.0)
+        self.openings = list(openings)
+        self.opened: list[float] = []
+        self.lost_ticks: list[float] = []
+        self.heartbeats: list[float] = []
+        self.faults: list[str] = []
+        self.thread = DeviceThread(
+            name="line-in",
+            code=FaultCode.SOUND_IN,
+            open_pcm=self.open,
+            serve=self.serve,
+            while_lost=self.tick,
+            clock=self.clock,
+            pause=self.clock.sleep,
+            chance=lambda: 0.5,
+        )
+
+    def open(self) -> Device:
+        self.opened.append(round(self.clock(), 2))
+        if not self.openings:
+            self.thread._stop.set()
+            raise DeviceLost("the story is over")
+        opening = self.openings.pop(0)
+        if isinstance(opening, Exception):
+            raise opening
+        return opening
+
+    def serve(self, device: Device):
+        for _ in range(device.periods):
+            self.clock.sleep(0.010)
+            yield
+        raise device.end
+
+    def tick(self) -> None:
+        self.lost_ticks.append(self.clock())
+        self.heartbeats.append(self.thread.last_period_s)
+        fault = f"{type(self.thread.fault).__name__}: {self.thread.fault}"
+        if fault not in self.faults[-1:]:
+            self.faults.append(fault)
+
+    def told(self) -> "Story":
+        self.thread.run()
+        return self
+
+
+GONE = DeviceLost("no such device")
+
+
+def test_a_card_that_never_was_there_is_missing_and_one_that_was_is_lost():
+    story = Story(GONE, Device(3, DeviceLost("unplugged")), GONE).told()
+    assert story.faults == [
+        "SoundCardMissing: no such device",
+        "SoundCardLost: unplugged",
+        "SoundCardLost: no such device",
+    ]
+    assert story.thread.fault.code is FaultCode.SOUND_IN
+    assert story.thread.reopens == 1
+
+
+def test_what_a_person_must_mend_keeps_its_name():
+    story = Story(Device(1, DeviceLost("gone")), SoundCardMissing("44100 Hz", code=FaultCode.SOUND_OUT)).told()
+    assert story.faults[-1] == "SoundCardMissing: 44100 Hz"
+
+
+def test_tries_come_after_half_a_second_one_two_and_then_every_two_seconds():
+    story = Story(GONE, GONE, GONE, GONE, Device(5, GONE)).told()
+    assert story.opened == pytest.approx([0.0, 0.5, 1.5, 3.5, 5.5, 6.05], abs=0.05)
+
+
+def test_a_device_that_opens_and_gives_nothing_is_not_back_and_is_waited_for():
+    story = Story(GONE, Device(0, GONE), Device(0, GONE)).told()
+    assert story.opened == [0.0, 0.5, 1.5, 3.5]
+    assert story.thread.reopens == 0
+
+
+@pytest.mark.parametrize(("chance", "second_s"), [(0.0, 0.4), (1.0, 0.6)])
+def test_a_hundred_boxes_do_not_try_in_step(chance, second_s):
+    story = Story(GONE)
+    story.thread._chance = lambda: chance
+    assert story.told().opened == [0.0, second_s]
+
+
+def test_every_20_ms_of_a_loss_are_ticked_and_the_heart_beats_on():
+    story = Story(Device(1, GONE)).told()
+    assert story.lost_ticks == pytest.approx([0.03 + 0.02 * n for n in range(25)])
+    assert story.heartbeats == pytest.approx(story.lost_ticks)
+
+
+def test_every_device_is_closed():
+    devices = [Device(1, GONE), Device(0, ZeroDivisionError()), Device(2, GONE)]
+    Story(*devices).told()
+    assert all(device.closed for device in devices)
+
+
+def test_a_change_is_logged_once(caplog):
+    caplog.set_level(logging.INFO)
+    Story(Device(1, GONE), GONE, GONE, Device(1, GONE)).told()
+    assert [record.getMessage() for record in caplog.records] == [
+        "line-in is lost: no such device",
+        "line-in is back",
+        "line-in is lost: no such device",
+    ]
+
+
+def test_one_bug_opens_the_device_again_at_once_and_is_told_with_its_traceback(caplog):
+    story = Story(Device(5, ZeroDivisionError("oops")), Device(5, GONE)).told()
+    assert story.opened == [0.0, 0.05, 0.6]
+    assert story.faults == ["SoundCardLost: no such device"]
+    (bug,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert bug.exc_info[0] is ZeroDivisionError
+
+
+def test_the_third_bug_within_a_second_is_a_lost_device_and_the_log_is_not_flooded(caplog):
+    story = Story(*(Device(0, ZeroDivisionError("oops")) for _ in range(6))).told()
+    assert story.opened[:4] == [0.0, 0.0, 0.0, 0.5]
+    assert story.faults[0].startswith("SoundCardLost: line-in: a bug")
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+def test_a_bug_in_what_came_back_is_the_new_reason_and_is_waited_for():
+    story = Story(GONE, Device(0, ZeroDivisionError("oops"))).told()
+    assert story.faults[1].startswith("SoundCardLost: line-in: a bug")
+    assert story.opened == pytest.approx([0.0, 0.5, 1.5], abs=0.05)
+
+
+def test_a_bug_in_what_runs_while_it_is_lost_does_not_end_the_thread_or_spin():
+    story = Story(GONE)
+    ticks = []
+
+    def tick() -> None:
+        ticks.append(story.clock())
+        if len(ticks) == 30:
+            story.thread._stop.set()
+        raise ZeroDivisionError
+
+    story.thread._while_lost = tick
+    story.told()
+    assert ticks == pytest.approx([0.02 * n for n in range(1, 31)])
+
+
+async def test_stopping_leaves_a_thread_behind_that_hangs_in_its_device(monkeypatch):
+    monkeypatch.setattr("service.sound.device_thread.STOP_S", 0.01)
+    hung = threading.Event()
+    thread = DeviceThread(name="x", code=FaultCode.SOUND_IN, open_pcm=hung.wait, serve=lambda pcm: iter(()))
+    thread.start()
+    await thread.stop()
+    assert thread._thread.is_alive()
+    before_s = thread.last_period_s
+    assert thread.fault is None
+    assert thread.last_period_s == before_s
+    hung.set()
+
+
+async def test_stopping_before_the_start_is_no_error():
+    await DeviceThread(name="x", code=FaultCode.SOUND_IN, open_pcm=Clock, serve=lambda pcm: iter(())).stop()

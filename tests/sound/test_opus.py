@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from service.core.errors import BadSettings
+from service.sound import opus
+from service.sound.opus import OpusDecoder, OpusEncoder
+
+RATE = 48_000
+
+
+def voice(seconds: float) -> bytes:
+    """Something that the encoder takes for speech: a buzz of 120 Hz in syllables."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    buzz = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 25))
+    return (6000 * buzz * (0.7 + 0.3 * np.sin(2 * np.pi * 4 * t))).clip(-32768, 32767).astype("<i2").tobytes()
+
+
+@pytest.fixture(scope="module")
+def packets():
+    encoder, pcm = OpusEncoder(), voice(2.0)
+    return [encoder.encode(pcm[at : at + 1920]) for at in range(0, len(pcm), 1920)]
+
+
+def samples(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, "<f4")
+
+
+def loudness(data: bytes) -> float:
+    return float(np.sqrt(np.mean(samples(data) ** 2)))
+
+
+def test_every_frame_is_one_packet_of_20_ms_at_about_32_kbit_s(packets):
+    decoder = OpusDecoder()
+    assert all(len(samples(decoder.decode(packet))) == 960 for packet in packets)
+    rate = 8 * sum(map(len, packets)) / 2.0
+    assert 20_000 < rate < 40_000
+
+
+def test_the_packets_are_hybrid_speech_and_carry_a_copy_of_the_one_before(packets):
+    configurations = {packet[0] >> 3 for packet in packets}
+    assert configurations <= {13, 15}  # hybrid, 20 ms: the only kinds with FEC at this rate
+    # RFC 6716 4.2.3: after the TOC come the flags for voice activity and for the copy. Only voice is copied.
+    after_voice = [packet for before, packet in zip(packets, packets[1:], strict=False) if before[1] & 0x80]
+    assert len(after_voice) > 50
+    assert len([packet for packet in after_voice if packet[1] & 0x40]) >= 0.75 * len(after_voice)
+
+
+def test_a_lost_packet_comes_back_from_the_next_one(packets):
+    # One in the middle of the voice, whose next carries its copy.
+    lost = next(n for n in range(40, 99) if packets[n][1] & 0x80 and packets[n + 1][1] & 0x40)
+    whole, lossy, deaf = OpusDecoder(), OpusDecoder(), OpusDecoder()
+    for packet in packets[:lost]:
+        for decoder in (whole, lossy, deaf):
+            decoder.decode(packet)
+    original = samples(whole.decode(packets[lost]))
+    recovered = samples(lossy.recover(packets[lost + 1], 960))
+    made_up = samples(deaf.conceal(960))
+    assert len(recovered) == len(made_up) == 960
+    assert np.corrcoef(recovered, original)[0, 1] > 0.9
+    assert np.square(recovered - original).sum() < 0.5 * np.square(made_up - original).sum()
+
+
+def test_concealment_fades(packets):
+    decoder = OpusDecoder()
+    for packet in packets[:50]:
+        heard = decoder.decode(packet)
+    made_up = [loudness(decoder.conceal(960)) for _ in range(6)]
+    assert made_up[0] > 0.3 * loudness(heard)
+    assert made_up[-1] < 0.5 * made_up[0]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff\xff\xff", b"\x7b\xff"])
+def test_a_corrupt_packet_is_a_value_error_and_the_next_one_is_heard(packets, payload):
+    decoder = OpusDecoder()
+    with pytest.raises(ValueError, match="opus"):
+        decoder.decode(payload)
+    assert len(samples(decoder.decode(packets[0]))) == 960
+
+
+def test_a_frame_of_another_length_is_a_bug():
+    with pytest.raises(AssertionError):
+        OpusEncoder().encode(bytes(2 * 480))
+
+
+def test_a_missing_library_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(opus, "LIBRARY", "libnosuch.so.0")
+    with pytest.raises(BadSettings, match="install the Debian package libopus0"):
+        OpusDecoder()
