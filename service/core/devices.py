@@ -27,10 +27,14 @@ class DeviceUri:
         return f"wav:{self.value}" if self.kind == "wav" else f"alsa:{self.kind}={self.value}"
 
 
+class NumberedDevice(ValueError):
+    """The text counts cards instead of naming one."""
+
+
 def parse_device(text: str) -> DeviceUri:
     """The device that `text` names; whether it exists is another question.
 
-    Raises ValueError with one sentence that says what to write instead.
+    Raises ValueError with one sentence that says what to write instead, NumberedDevice for "hw:0" and its like.
     """
     if not text.isprintable():
         raise ValueError(f"a device's name has no line breaks or control characters; write {GRAMMAR}")
@@ -51,7 +55,7 @@ def _alsa(kind: str, value: str) -> DeviceUri:
     text = f"alsa:{kind}={value}"
     _refuse_number(value, text)
     if kind == "card" and value.isdigit():
-        raise ValueError(_number(text))
+        raise NumberedDevice(_number(text))
     if not _VALUES[kind].fullmatch(value):
         raise ValueError(f'"{text}" is not a {kind} name; write for example {_EXAMPLES[kind]}')
     return DeviceUri(kind, value)
@@ -59,7 +63,7 @@ def _alsa(kind: str, value: str) -> DeviceUri:
 
 def _refuse_number(name: str, text: str) -> None:
     if _NUMBERED.fullmatch(name):
-        raise ValueError(_number(text))
+        raise NumberedDevice(_number(text))
 
 
 def _number(text: str) -> str:

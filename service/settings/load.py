@@ -16,6 +16,8 @@ from service.settings.mistakes import explain
 from service.settings.model import Settings
 from service.settings.secrets import secrets_layer
 
+RUNTIME_DIRECTORY = "RUNTIME_DIRECTORY"
+
 
 def load(path: pathlib.Path | None, *, environ: Mapping[str, str], for_run: bool = False) -> Settings:
     """The settings of the main file at `path` with all that stands over and under it.
@@ -32,6 +34,11 @@ def load(path: pathlib.Path | None, *, environ: Mapping[str, str], for_run: bool
     if settings is None or mistakes:
         raise BadSettings("\n".join(map(_one_line, mistakes)))
     return settings
+
+
+def defaults(environ: Mapping[str, str]) -> Settings:
+    """What holds where nobody has written anything; of the environment only systemd's choice for sockets counts."""
+    return load(None, environ={name: text for name, text in environ.items() if name == RUNTIME_DIRECTORY})
 
 
 def missing_for_run(settings: Settings) -> list[str]:
@@ -83,10 +90,10 @@ def _one_line(mistake: str) -> str:
 
 def _runtime_directory(environ: Mapping[str, str]) -> list[Layer]:
     """systemd's choice for sockets stands above the default only."""
-    directory = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    directory = environ.get(RUNTIME_DIRECTORY, "").split(":")[0]
     if not directory:
         return []
-    return [Layer({"http": {"socket": f"{directory}/control.sock"}}, lambda path: "RUNTIME_DIRECTORY")]
+    return [Layer({"http": {"socket": f"{directory}/control.sock"}}, lambda path: RUNTIME_DIRECTORY)]
 
 
 def _settings(layers: Sequence[Layer], *, whole: bool) -> tuple[Settings | None, list[str]]:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from service.core.devices import parse_device
+from service.core.devices import NumberedDevice, parse_device
 from service.core.languages import AUTO, parse_code
+from service.sound.cards import stable_name
 
 _UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
@@ -68,8 +69,15 @@ def plain(text: str) -> str:
 
 
 def device(text: str) -> str:
-    """A device by the grammar of core/devices; the text is kept, the sound road reads it again."""
-    return str(parse_device(text))
+    """A device by the grammar of core/devices; the text is kept, the sound road reads it again.
+
+    A numbered one is refused with the name of the card that it means today.
+    """
+    try:
+        return str(parse_device(text))
+    except NumberedDevice as problem:
+        today = stable_name(text)
+        raise ValueError(f"{problem}; today that is {today}" if today else str(problem)) from None
 
 
 def source_code(text: str) -> str:

@@ -3,7 +3,7 @@ import traceback
 import pytest
 
 from service.core.errors import BadSettings, FaultCode
-from service.settings import Settings, effective, load, missing_for_run
+from service.settings import Settings, defaults, effective, load, missing_for_run
 
 SECRET = "hunter2"
 
@@ -24,6 +24,12 @@ def house(tmp_path):
 
 def test_loading_nothing_gives_the_defaults():
     assert load(None, environ={}) == Settings()
+
+
+def test_the_defaults_of_a_process_heed_systemd_alone():
+    environ = {"RUNTIME_DIRECTORY": "/run/booth", "BOOTHD_SESSION__INTENT": "fun", "PALABRA_CLIENT_ID": "half"}
+    assert defaults(environ).http.socket == "/run/booth/control.sock"
+    assert defaults({}) == Settings()
 
 
 def test_the_order_of_the_sources(house):

@@ -1,6 +1,6 @@
 import pytest
 
-from service.settings.values import base_url, duration, milliseconds, source_code, target_code
+from service.settings.values import base_url, device, duration, milliseconds, source_code, target_code
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,12 @@ def test_a_refused_address_is_not_repeated(text):
     with pytest.raises(ValueError) as caught:
         base_url(text)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_numbered_device_is_refused_with_the_name_of_today(monkeypatch):
+    monkeypatch.setattr("service.settings.values.stable_name", lambda text: f"alsa:card=Card{text[-1]}")
+    with pytest.raises(ValueError, match='"hw:3" counts cards.*; today that is alsa:card=Card3'):
+        device("hw:3")
+    with pytest.raises(ValueError, match=r"write for example alsa:usb=1-1.2$"):
+        device("alsa:usb=3")
+    assert device("alsa:card=Device") == "alsa:card=Device"
