@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,21 @@ class Board:
     def unwatch(self, watcher: Callable[[Status, Status], None]) -> None:
         """Call it no more."""
         self._watchers.remove(watcher)
+
+    async def until(self, condition: Callable[[Status], bool]) -> None:
+        """Wait until the status meets the condition; it may have changed again when this returns."""
+        met = asyncio.Event()
+
+        def look(_: Status, status: Status) -> None:
+            if condition(status):
+                met.set()
+
+        look(self.status, self.status)
+        self.watch(look)
+        try:
+            await met.wait()
+        finally:
+            self.unwatch(look)
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the status; watchers hear of it only when something differs."""
