@@ -13,7 +13,7 @@ from service.core.errors import CloudBusy, CloudUnreachable, LinkLost, Retryable
 
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
 RATE_LIMIT_BACK_OFF_S = 60.0
-CLOSE_TIMEOUT_S = 1.0
+CLOSE_TIMEOUT_S = 0.2
 
 
 class ManagementSocket:

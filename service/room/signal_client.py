@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 15.0
 VALIDATE_TIMEOUT_S = 3.0
+CLOSE_TIMEOUT_S = 0.2  # aiohttp's 10 s would be waited for at the end of a session whose server is gone
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 # `go` below 2.4.0 keeps the server from moving us to ICE over TCP, which aioice cannot speak (1.4, 5.4).
 QUERY = {"sdk": "go", "version": "1.0.0", "os": "linux", "protocol": str(PROTOCOL), "auto_subscribe": "1"}
@@ -65,6 +66,7 @@ async def _open(
                 f"{signal_url(base_url)}?{urlencode(query)}",
                 headers=headers,
                 max_msg_size=MAX_MESSAGE_BYTES,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),
                 autoping=True,
                 heartbeat=None,  # the protocol has a ping of its own
             )
