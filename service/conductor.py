@@ -33,6 +33,7 @@ from service.core.errors import (
 from service.core.languages import LanguagePair, Menu
 from service.core.phase import Phase, may_step
 from service.core.ports import LineIn, LineOut, Rooms, Sessions
+from service.core.problems import clean
 from service.core.status import Fault
 from service.core.translation import TranslationTask
 
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 SOCKET_READY_S = 10.0  # no readiness over the WebSocket within this: the data channel is tried (palabra-api 2.9)
 FAREWELL_S = 0.3
+COMPLAINTS = 100  # codes of the cloud that are logged in one session
 OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
 
 
@@ -221,7 +223,7 @@ class Conductor:
             log.debug("! end_task could not be said: %r", problem)
 
     async def _hear(self, control: Control) -> None:
-        captions = Captions()
+        captions, complaints = Captions(), set[str]()
         async for payload in control.messages():
             try:
                 message = messages.decode(payload)
@@ -233,8 +235,18 @@ class Conductor:
                 if caption is not None:
                     self._on_caption(caption)
             elif self._task is not None:
+                if isinstance(message, messages.CloudError | messages.CloudWarning):
+                    self._log_complaint(message, complaints)
                 self._task.receive(message, self._clock())
                 self._settle(control)
+
+    def _log_complaint(self, said: messages.CloudError | messages.CloudWarning, complaints: set[str]) -> None:
+        """What the cloud finds wrong, also what no document lists; each code once in a session, for it may repeat it
+        every second. That a starting task is not found yet is no complaint (palabra-api 3.5)."""
+        starting = said.code == "NOT_FOUND" and self._task is not None and not self._task.running
+        if not starting and said.code not in complaints and len(complaints) < COMPLAINTS:
+            complaints.add(said.code)
+            log.warning("the cloud says %s: %s", clean(said.code), clean(said.text))
 
     async def _speak(self, control: Control) -> None:
         """Send what is due, when it is due."""
@@ -242,7 +254,11 @@ class Conductor:
         give_up_s = math.inf
         if control.name == "websocket" and self._controls.may_fall_back:
             give_up_s = self._clock() + SOCKET_READY_S
+        way = control.name
         while self._task is not None:
+            if way != control.name:
+                self._task.check(self._clock())  # the cloud has closed the socket, and perhaps ended the task
+                way = control.name
             if self._task.running or self._task.paused:
                 give_up_s = math.inf
             elif self._clock() >= give_up_s:

@@ -382,3 +382,33 @@ async def test_a_bug_ends_the_conductor():
         with pytest.raises(ZeroDivisionError):
             await box.running
         assert box.said[-3:] == ["end_task", "leave", "delete"]
+
+
+@story
+async def test_what_the_cloud_finds_wrong_is_logged_once(caplog):
+    def told(kind: str, **data: str) -> bytes:
+        return json.dumps({"message_type": kind, "data": data}).encode()
+
+    async with stage() as box:
+        await box.until(Phase.PREPARING)
+        box.world.links[-1].incoming.put_nowait(told("error", code="NOT_FOUND", desc="expected while it starts"))
+        await box.until(Phase.LIVE)
+        for _ in range(3):
+            box.world.links[-1].incoming.put_nowait(told("error", code="BRAND_NEW", desc="no document\nknows this"))
+            box.world.links[-1].incoming.put_nowait(told("warning", code="VOICE_NOT_FOUND", message="another speaks"))
+        await asyncio.sleep(1)
+        assert box.status.phase is Phase.LIVE
+        assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+            "the cloud says BRAND_NEW: no document knows this",
+            "the cloud says VOICE_NOT_FOUND: another speaks",
+        ]
+
+
+@story
+async def test_a_closed_socket_with_nobody_in_the_room_is_a_lost_session():
+    async with stage(control="auto") as box:
+        await box.until(Phase.LIVE)
+        box.world.silent.add("datachannel")
+        box.world.sockets[-1].close()
+        await box.until(Phase.WAITING, limit_s=20)
+        assert "does not answer" in box.status.fault.detail

@@ -26,6 +26,8 @@ from service.core.messages import (
 from service.core.task_ask import CHANGE, GATE_S, MEND, PAUSE_GATE_S, START, Ask
 
 CHECK_S = 30.0  # how often a settled task is asked after: a lost one says nothing by itself
+ANSWER_S = 5.0  # then it is asked after again
+SILENT_POLLS = 3  # so many questions in a row without an answer, and nobody is there any more
 MEND_AGAIN_S = 60.0  # a task lost twice within this is lost for good
 
 
@@ -122,6 +124,10 @@ class TranslationTask:
         self._ended = True
         return task_settings.end_task()
 
+    def check(self, now_s: float) -> None:
+        """Ask at once whether the task still runs: there is reason to doubt it."""
+        self._check_at_s = min(self._check_at_s, now_s)
+
     # What to say, and when.
 
     def wake_at_s(self) -> float | None:
@@ -192,8 +198,10 @@ class TranslationTask:
         return task_settings.set_task(ask.pair, minimal=ask.minimal)
 
     def _poll(self, now_s: float) -> bytes:
+        if self._ask is None and self._open_polls >= SILENT_POLLS:
+            raise SessionLost("the cloud does not answer any more")
         self._set_gate_s = now_s + GATE_S
-        self._check_at_s = now_s + CHECK_S
+        self._check_at_s = now_s + ANSWER_S
         self._open_polls += 1
         return task_settings.get_task()
 
@@ -252,6 +260,7 @@ class TranslationTask:
     def _hear_running(self, pair: LanguagePair | None, now_s: float) -> None:
         if self._ask is None:
             self._state, self._in_doubt = _State.RUNNING, False
+            self._check_at_s = now_s + CHECK_S
             if pair != self._confirmed:
                 self._confirmed = pair
                 self._mend("the cloud runs another pair than it confirmed", now_s)
@@ -292,6 +301,7 @@ class TranslationTask:
             if self._open_polls == ask.stale_answers:  # so it was the command, not a poll, that came too early
                 ask.repeat_at_s = now_s
         else:
+            self._open_polls = max(0, self._open_polls - 1)  # as far as we know it was the answer to one
             self._check_at_s = min(self._check_at_s, now_s + GATE_S)  # whatever it means: does the task still run?
 
     def _hear_not_found(self, now_s: float) -> None:

@@ -544,3 +544,30 @@ def test_a_mended_task_takes_a_change_as_patiently_as_any():
     story.task.want(FR)
     story.until(45)
     assert story.task.wanted == ES
+
+
+def test_a_cloud_that_answers_no_question_is_gone():
+    story = Story.live()
+    assert story.until(45) == [(30.1, "get"), (35.1, "get"), (40.1, "get")]
+    with pytest.raises(SessionLost, match="does not answer"):
+        story.until(46)
+
+
+def test_one_answer_puts_the_next_question_off():
+    story = Story.live()
+    assert story.until(36) == [(30.1, "get"), (35.1, "get")]
+    story.hear(echo(ES))
+    assert story.until(65) == []
+    assert story.until(67) == [(66, "get")]
+    for _ in range(10):  # errors are answers, too
+        story.hear(CloudError("RATE_LIMIT_EXCEEDED", ""))
+        story.until(story.now_s - 100 + 3)
+    assert story.task.running
+
+
+def test_a_doubt_asks_at_once():
+    story = Story.live()
+    story.task.check(story.now_s)
+    assert story.until(4) == [(3, "get")]
+    story.hear(echo(ES))
+    assert story.until(30) == []
