@@ -77,6 +77,7 @@ class Conductor:
         self._task: TranslationTask | None = None
         self._was_heard = False  # in the session that stands or was lost last
         self._overdue: asyncio.TimerHandle | None = None
+        self._trouble: str | None = None  # what the log says of this outage
         self._backoff = Backoff()
         self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
         self._ended = asyncio.Event()
@@ -159,7 +160,9 @@ class Conductor:
 
     async def _wait_out(self, phase: Phase, error: ServiceError, delay_s: float) -> None:
         """Stand still until the time is over or a person acts."""
-        log.warning("%s; again in %.1f s", error, delay_s)
+        # The same trouble once an outage: the tries go on all night.
+        known, self._trouble = str(error) == self._trouble, str(error)
+        log.log(logging.DEBUG if known else logging.WARNING, "%s; again in %.1f s", error, delay_s)
         if isinstance(error, CloudUnreachable) and error.code is FaultCode.NETWORK:
             self._network_is_gone()
         self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
@@ -322,6 +325,7 @@ class Conductor:
         assert phase is self._phase or may_step(self._phase, phase), f"{self._phase} -> {phase}"  # a bug
         if phase in (Phase.LIVE, Phase.PAUSED, Phase.READY):
             self._was_heard = phase is Phase.LIVE
+            self._trouble = None
         self._phase, self._fault = phase, fault
         self._board.update(listeners_lost_sound=self._was_heard and phase is not Phase.LIVE)
         self._show()

@@ -15,6 +15,7 @@ from service.core.errors import (
     CloudRejected,
     CloudUnreachable,
     FaultCode,
+    LinkLost,
     PermissionMissing,
     SessionLost,
     TokenRefused,
@@ -184,6 +185,18 @@ async def test_a_network_that_stays_away_becomes_a_matter_for_a_person():
         box.world.refuse_create = []
         await box.until(Phase.LIVE)
         assert (box.status.network, box.status.network_overdue) == (True, False)
+
+
+@story
+async def test_the_same_trouble_is_logged_once_an_outage(caplog):
+    async with stage() as box:
+        for _ in range(2):
+            box.world.refuse_create = [CloudUnreachable("no connection") for _ in range(3)]
+            await box.until(Phase.WAITING)
+            await box.until(Phase.LIVE)
+            box.world.links[-1].lose(LinkLost("the link is gone"))
+        warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert [text.partition(";")[0] for text in warnings] == ["no connection", "the link is gone", "no connection"]
 
 
 @story
