@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -52,7 +53,8 @@ async def serve(app: web.Application, socket: Path) -> AsyncIterator[None]:
         yield
     finally:
         await runner.cleanup()
-        socket.unlink(missing_ok=True)  # Python does so itself from 3.13 on
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(socket)  # Python does so itself from 3.13 on
 
 
 async def _answers(socket: Path) -> bool:
