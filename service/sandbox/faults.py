@@ -45,6 +45,25 @@ FAULTS: dict[str, Fault] = {
         Fault("no-subscribe", "publisher tokens may not subscribe"),
         Fault("subscribe-on-request", "publisher tokens may subscribe only if publisher_can_subscribe was sent"),
         Fault("no-data", "publisher tokens may not send data"),
+        # The management API
+        Fault("generation", "which messages are on the wire: B, C or D", "B|C|D"),
+        Fault("ready-delay", "how long a task takes to start", "SECONDS", float, 5.0),
+        Fault("never-ready", "no task ever starts"),
+        Fault("refuse-language", "this target is refused (VALIDATION_ERROR)", "CODE"),
+        Fault("not-found-after", "a task gets lost so long after its start", "SECONDS", float, 5.0),
+        Fault("lost-task", "no task is known, however often it is set"),
+        Fault("wrong-echo", "get_task answers with another language"),
+        Fault("string-data", "data comes as JSON text once more"),
+        Fault("duplicates", "every transcription comes twice"),
+        Fault("no-queue-map", "no queue levels are told"),
+        Fault("empty-queue-map", "queue levels are always empty"),
+        Fault("drop-messages", "nothing is ever answered"),
+        Fault("close-1008", "management sockets are closed with 1008"),
+        # The room
+        Fault("old-server", "no track ids in offers and WMS* without a blank, as LiveKit before 1.9.1"),
+        Fault("early-offer", "tracks are offered while the connection is still coming up"),
+        Fault("refuse-track", "no track is accepted (NOT_ALLOWED)"),
+        Fault("no-interpreter", "no interpreter joins the rooms of new sessions"),
     )
 }
 
@@ -80,6 +99,11 @@ class Faults:
         """The fault's value: a number or a text by its kind, "" for a plain switch, None when off."""
         assert name in FAULTS
         return self._on.get(name)
+
+    def text(self, name: str) -> str | None:
+        """The fault's value as text, None when off."""
+        value = self.get(name)
+        return None if value is None else f"{value:g}" if isinstance(value, float) else value
 
     def number(self, name: str) -> float | None:
         """The value of a fault of the kind float, None when off."""

@@ -43,19 +43,20 @@ class StoredSession:
 
 
 class SessionStore:
-    """All sessions of one account. `on_deleted` is told of each that ends, by deletion or by lapse."""
+    """All sessions of one account. `on_created` is told of each, `on_deleted` of each end, by deletion or by lapse."""
 
     def __init__(
         self,
         *,
         key: SigningKey,
+        on_created: Callable[[StoredSession], None] = lambda session: None,
         on_deleted: Callable[[StoredSession], None] = lambda session: None,
         max_parallel: int = MAX_PARALLEL,
         unused_s: float = UNUSED_S,
         linger_s: float = LINGER_S,
     ) -> None:
         self._key = key
-        self._on_deleted = on_deleted
+        self._on_created, self._on_deleted = on_created, on_deleted
         self._max_parallel = max_parallel
         self._unused_s = unused_s
         self._linger_s = linger_s
@@ -83,6 +84,7 @@ class SessionStore:
             expires_at_s=now_s + self._unused_s,
         )
         self._sessions[session.id] = session
+        self._on_created(session)
         return session
 
     def sessions(self, *, now_s: float) -> list[StoredSession]:
