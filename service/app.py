@@ -1,1 +1,252 @@
-"""To be built."""
+"""Composition root of the box: settings in, every part built and wired, closed in reverse. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from service.board import Board
+from service.cloud import management_socket
+from service.cloud.session_client import SessionClient
+from service.conductor import Conductor
+from service.control import Controls
+from service.core import lamps as lamp_table
+from service.core.captions import Caption
+from service.core.devices import parse_device
+from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
+from service.core.status import Fault, Status, as_json
+from service.gpio.buttons import Buttons
+from service.gpio.lamps import Lamps
+from service.gpio.pins import Pins
+from service.room import peers
+from service.room.rooms import Rooms
+from service.settings import Settings
+from service.settings.model import Lamps as LampSettings
+from service.sound.alsa import AlsaInput, AlsaOutput
+from service.sound.capture import Capture
+from service.sound.opus import OpusDecoder, OpusEncoder
+from service.sound.pcm import InputPcm, OutputPcm
+from service.sound.playback import Playback
+from service.sound.wav import WavInput, WavOutput
+from service.web import server
+
+LAMP_TEST_S = 1.0
+SOUND_POLL_S = 0.1
+HEARTBEAT_S = 2.0
+CLOSING_S = 0.3
+SWITCH_INTERVAL_S = 0.0005  # so the sound threads get the interpreter in time beside a busy one (audio-path 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The parts of a running box."""
+
+    name: str
+    board: Board
+    conductor: Conductor
+    capture: Capture
+    playback: Playback
+    rooms: Rooms
+    lamps: Lamps
+    socket: Path
+    recording_ended: threading.Event  # a WAV line-in has been played to its end
+
+    def picture(self) -> dict[str, Any]:
+        """Everything there is to show, as JSON data."""
+        return {
+            "name": self.name,
+            "version": version("boothd"),
+            **as_json(self.board.status),
+            "lamps": {name: pattern.name for name, pattern in lamp_table.patterns(self.board.status).items()},
+            "levels": {
+                "input": _level(self.capture.level),
+                "output": _level(self.playback.level),
+            },
+            "devices": {
+                "input": {"lost": self.capture.lost},
+                "output": {"lost": self.playback.lost},
+            },
+            "frames": self.frames(),
+            "xruns": self.xruns(),
+        }
+
+    def frames(self) -> dict[str, int]:
+        """What became of the frames of sound, counted since the start."""
+        captured = self.capture.stats
+        out = self.playback.frames
+        return {
+            "captured": captured.captured,
+            "sent": self.rooms.packets_sent,
+            **out,
+            "dropped": captured.dropped + out["dropped"],
+        }
+
+    def xruns(self) -> dict[str, int]:
+        """Overruns of line-in, underruns of line-out."""
+        return {"input": self.capture.stats.xruns, "output": self.playback.xruns}
+
+    def alive(self, now_s: float) -> bool:
+        """Whether both sound threads have moved lately; one whose device is declared lost tries to reopen it."""
+        return now_s - min(self.capture.last_period_s, self.playback.last_period_s) < HEARTBEAT_S
+
+
+def _level(level: Any) -> dict[str, float]:
+    return {"peak_dbfs": level.peak_dbfs, "rms_dbfs": level.rms_dbfs}
+
+
+@asynccontextmanager
+async def open_box(
+    settings: Settings, *, board: Board, pins: Pins, on_caption: Callable[[Caption], None]
+) -> AsyncIterator[Box]:
+    """Every part, opened in this order and closed in reverse. Raises BadSettings or PinsUnusable."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    OpusDecoder()  # libopus is there, or this says what to install
+    go, recording_ended = threading.Event(), threading.Event()
+    async with AsyncExitStack() as stack:
+        lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
+        stack.push_async_callback(_connections_closed)
+        rooms = Rooms()
+        playback = Playback(
+            open_pcm=_line_out(settings),
+            new_decoder=OpusDecoder,
+            targets=[target for pair in settings.menu().pairs for target in pair.targets],
+            playout_min_s=settings.audio.output.playout_min_ms / 1000,
+        )
+        playback.start()
+        stack.push_async_callback(playback.stop)
+        capture = Capture(
+            open_pcm=_line_in(settings, go, recording_ended),
+            encoder=OpusEncoder(),
+            go=go,
+            gain_db=settings.audio.input.gain_db,
+        )
+        capture.start()
+        stack.push_async_callback(capture.stop)
+        conductor = Conductor(
+            board=board,
+            menu=settings.menu(),
+            sessions=_sessions(settings),
+            rooms=rooms,
+            controls=Controls(setting=settings.session.control, connect=management_socket.connect),
+            line_in=capture,
+            line_out=playback,
+            autostart=settings.box.autostart == "always",
+            on_caption=on_caption,
+        )
+        buttons = Buttons(
+            pins=pins, ask=conductor.ask, **{name: pin.pin for name, pin in settings.buttons if pin is not None}
+        )
+        stack.callback(buttons.close)
+        box = Box(
+            settings.box.name,
+            *(board, conductor, capture, playback, rooms, lamps),
+            Path(settings.http.socket),
+            recording_ended,
+        )
+        await stack.enter_async_context(server.serve(server.application(status=box.picture), box.socket))
+        gc.collect()
+        gc.freeze()  # what lives for ever need not be looked at again (audio-path 6)
+        yield box
+
+
+@contextmanager
+def open_lamps(settings: LampSettings, *, board: Board, pins: Pins) -> Iterator[Lamps]:
+    """The lamps, showing what the board says until they go dark at the end. Raises PinsUnusable."""
+    named = {"link": settings.link, "live": settings.live, "alert": settings.alert}
+    named |= {lamp_table.language_lamp(place): lamp for place, lamp in enumerate(settings.languages)}
+    try:
+        lamps = Lamps(
+            pins=pins, lamps={name: (lamp.pin, lamp.active_high) for name, lamp in named.items() if lamp is not None}
+        )
+
+        def show(_: Status, status: Status) -> None:
+            lamps.show(lamp_table.patterns(status))
+
+        show(board.status, board.status)
+        board.watch(show)
+        try:
+            yield lamps
+        finally:
+            board.unwatch(show)
+            lamps.close()
+    finally:
+        pins.close()
+
+
+async def run_box(box: Box) -> None:
+    """Play the story until cancelled; whatever has to be ended then is ended, within the settings' time."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_test_lamps(box.board))
+        tasks.create_task(_watch_sound(box))
+        tasks.create_task(box.conductor.run())
+
+
+async def _test_lamps(board: Board) -> None:
+    board.update(lamp_test=True)
+    await asyncio.sleep(LAMP_TEST_S)
+    board.update(lamp_test=False)
+
+
+async def _watch_sound(box: Box) -> None:
+    """Tell the conductor of lost and returned cards."""
+    while True:
+        fault = box.capture.fault or box.playback.fault
+        shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
+        box.conductor.sound(shown)
+        await asyncio.sleep(SOUND_POLL_S)
+
+
+async def _connections_closed() -> None:
+    """Peer connections close in the background; what takes longer goes down with the process."""
+    try:
+        await asyncio.wait_for(peers.closed(), CLOSING_S)
+    except TimeoutError:
+        pass
+
+
+def _line_in(settings: Settings, go: threading.Event, ended: threading.Event) -> Callable[[], InputPcm]:
+    uri = parse_device(str(settings.audio.input.device))
+    channel = settings.audio.input.channel
+    if uri.kind == "wav":
+        return lambda: WavInput(Path(uri.value), channel=channel, go=go, finished=ended)
+    return lambda: AlsaInput(uri, channel=channel)
+
+
+def _line_out(settings: Settings) -> Callable[[], OutputPcm]:
+    uri = parse_device(str(settings.audio.output.device))
+    if uri.kind == "wav":
+        return lambda: WavOutput(Path(uri.value))
+    return lambda: AlsaOutput(uri)
+
+
+def _sessions(settings: Settings) -> SessionClient:
+    """With the end of a session split over what it consists of: a late 201, the delete."""
+    end_s = settings.session.end_timeout_s
+    return SessionClient(
+        base_url=settings.palabra.base_url,
+        credentials=_credentials(settings),
+        request=SessionRequest(
+            subscriber_count=settings.session.subscriber_count,
+            intent=settings.session.intent,
+            publisher_can_subscribe=settings.session.publisher_can_subscribe,
+        ),
+        timeout_s=settings.palabra.request_timeout_s,
+        in_flight_wait_s=0.4 * end_s,
+        delete_timeout_s=0.5 * end_s,
+    )
+
+
+def _credentials(settings: Settings) -> Credentials:
+    credentials = settings.credentials
+    if credentials.api_key is not None:
+        return ApiKey(credentials.api_key.get_secret_value())
+    assert credentials.client_id is not None and credentials.client_secret is not None  # see missing_for_run
+    return ClientPair(credentials.client_id.get_secret_value(), credentials.client_secret.get_secret_value())

@@ -1,0 +1,1 @@
+"""`boothd demo`: sandbox, box, and a desk around them."""

@@ -1,0 +1,110 @@
+"""The box as it is wired, on a desk: files for cards, mock pins, and nobody who answers in the cloud."""
+
+import asyncio
+import json
+import socket
+import wave
+from contextlib import asynccontextmanager
+
+import pytest
+
+from service import settings
+from service.app import open_box, run_box
+from service.board import Board
+from service.core.errors import PinsUnusable
+from service.core.phase import Phase
+from service.gpio.pins import Pins
+from service.web.server import fetch_status
+
+PIN = {"lang": 17, "live": 27, "mute": 22}
+
+
+def refused_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def environ(tmp_path):
+    with wave.open(str(tmp_path / "in.wav"), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(bytes(9600))
+    pairs = [{"name": target, "source": "en", "target": target} for target in ("es", "fr")]
+    pins = {f"BOOTHD_BUTTONS__{name.upper()}": json.dumps({"pin": pin}) for name, pin in PIN.items()}
+    return {
+        "BOOTHD_PALABRA__BASE_URL": f"http://127.0.0.1:{refused_port()}",
+        "BOOTHD_PAIR": json.dumps(pairs),
+        "BOOTHD_AUDIO__INPUT__DEVICE": f"wav:{tmp_path / 'in.wav'}",
+        "BOOTHD_AUDIO__OUTPUT__DEVICE": f"wav:{tmp_path / 'out.wav'}",
+        "BOOTHD_HTTP__SOCKET": str(tmp_path / "control.sock"),
+        "BOOTHD_LAMPS__LINK": '{"pin": 5}',
+        "BOOTHD_LAMPS__LIVE": '{"pin": 6, "active_high": false}',
+        "BOOTHD_LAMPS__LANGUAGES": '[{"pin": 19}, {"pin": 26}]',
+        "PALABRA_API_KEY": "planted-key",
+        **pins,
+    }
+
+
+@asynccontextmanager
+async def running(environ):
+    board, pins = Board(), Pins("mock")
+    async with open_box(settings.load(None, environ=environ), board=board, pins=pins, on_caption=print) as box:
+        running = asyncio.create_task(run_box(box))
+        try:
+            async with asyncio.timeout(20):
+                await board.until(lambda status: status.phase is Phase.READY and not status.lamp_test)
+                yield box, pins
+        finally:
+            box.conductor.stopping()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def press(pins: Pins, button: str) -> None:
+    pins.pin(PIN[button]).drive_low()
+    await asyncio.sleep(0.04)
+    pins.pin(PIN[button]).drive_high()
+    await asyncio.sleep(0.04)
+
+
+async def test_from_the_edge_of_a_pin_to_the_lamps_and_the_socket(environ):
+    async with running(environ) as (box, pins):
+        assert box.lamps.lit["link"] and not box.lamps.lit["live"] and not box.lamps.lit["l2"]
+        await press(pins, "lang")
+        assert box.board.status.wanted.name == "fr" and box.picture()["lamps"]["l2"] == "fast"
+        await press(pins, "mute")
+        assert box.board.status.muted
+        await press(pins, "live")
+        await box.board.until(lambda status: status.phase is Phase.WAITING)
+        picture = await fetch_status(box.socket)
+        assert picture["wanted"] == "fr" and picture["muted"]
+        assert picture["fault"]["code"] == 1 and "127.0.0.1" in picture["fault"]["detail"]
+        assert picture["lamps"]["link"] == "fast" and picture["frames"]["captured"] > 0
+        assert picture.keys() == box.picture().keys()
+        assert "planted-key" not in json.dumps(picture)
+
+
+async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(environ, tmp_path):
+    (tmp_path / "in.wav").unlink()
+    board = Board()
+    async with open_box(settings.load(None, environ=environ), board=board, pins=Pins("mock"), on_caption=print) as box:
+        watching = asyncio.create_task(run_box(box))
+        async with asyncio.timeout(20):
+            await board.until(lambda status: status.phase is Phase.FAULT)
+        assert board.status.fault.code == 3 and "in.wav" in board.status.fault.detail
+        now_s = max(box.capture.last_period_s, box.playback.last_period_s)
+        assert box.alive(now_s + 1.0) and not box.alive(now_s + 2.5)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_pins_that_cannot_be_used_leave_nothing_open(environ, tmp_path):
+    pins = Pins("mock")
+    pins.led(PIN["mute"])
+    with pytest.raises(PinsUnusable, match="GPIO 22"):
+        async with open_box(settings.load(None, environ=environ), board=Board(), pins=pins, on_caption=print):
+            pass
+    assert not (tmp_path / "control.sock").exists()
+    async with running(environ):
+        pass  # the same pins, socket and files, again
