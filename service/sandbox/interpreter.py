@@ -8,7 +8,9 @@ Reads orders from standard input, writes events to standard output; ends when it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 
@@ -67,11 +69,8 @@ class Interpreter:
 
 def say(room: str, event: pipe.Event) -> None:
     """Tell the server. When it is gone nobody listens, and the end of our input follows."""
-    try:
-        sys.stdout.buffer.write(pipe.to_line(room, event))
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        pass
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), pipe.to_line(room, event))  # a buffer would complain of its rest at the end
 
 
 async def main() -> None:

@@ -205,7 +205,7 @@ class Participant:
                 for track in self.tracks.values():
                     if track.info.sid == sid and track.info.muted != muted:
                         track.info.muted = muted
-                        self._room.changed(self)
+                        self._tracks_changed()
             case signal.Leaving():
                 self.end("CLIENT_INITIATED")
             case signal.Ignored(what):
@@ -256,8 +256,7 @@ class Participant:
         if cid in self._announced and cid not in self.tracks:
             track = self.tracks[cid] = ForwardedTrack(self._announced[cid], self)
             track.info.mid = mid
-            self.info.tracks.append(track.info)
-            self._room.changed(self)
+            self._tracks_changed()
             for other in self._room.others(self):
                 other.hear(track)
         return self.tracks.get(cid)
@@ -265,11 +264,13 @@ class Participant:
     def _unpublished(self, cid: str) -> None:
         track = self.tracks.pop(cid)
         del self._announced[cid]
-        kept = [info for info in self.info.tracks if info.sid != track.info.sid]
-        del self.info.tracks[:]
-        self.info.tracks.extend(kept)
         for other in self._room.others(self):
             other.unhear(track)
+        self._tracks_changed()
+
+    def _tracks_changed(self) -> None:
+        del self.info.tracks[:]
+        self.info.tracks.extend(track.info for track in self.tracks.values())  # protobuf copies them
         self._room.changed(self)
 
     def _on_packet(self, mid: str, frame: EncodedFrame) -> None:

@@ -82,14 +82,16 @@ async def test_it_ends_quietly_when_its_server_is_killed():
         asked.set()
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    process = await start()
-    await asyncio.wait_for(process.stdout.readline(), 20)
-    process.stdout._transport.close()
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    process.stdin.write(pipe.to_line("r", pipe.Join(url, "token", "box")))
-    await asyncio.wait_for(asked.wait(), 10)
-    await asyncio.sleep(0.3)  # for telling nobody that the room is lost
-    process.stdin.close()
-    assert (await asyncio.wait_for(process.stderr.read(), 10), await asyncio.wait_for(process.wait(), 10)) == (b"", 0)
-    server.close()
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        process = await start()
+        await asyncio.wait_for(process.stdout.readline(), 20)
+        process.stdout._transport.close()
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        process.stdin.write(pipe.to_line("r", pipe.Join(url, "token", "box")))
+        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.sleep(0.3)  # for telling nobody that the room is lost
+        process.stdin.close()
+        assert (await asyncio.wait_for(process.stderr.read(), 10), await asyncio.wait_for(process.wait(), 10)) == (
+            b"",
+            0,
+        )

@@ -23,7 +23,8 @@ from livekit.protocol.rtc import (
     TrickleRequest,
 )
 
-from service.room import peers
+from service.room import link, peers
+from service.room.tracks import PacketQueue
 from service.sandbox import participant, room_server
 from service.sandbox.room_server import RoomServer
 from service.sandbox.tokens import Grant, SigningKey, mint, verify
@@ -367,7 +368,16 @@ async def test_video_is_refused_and_so_are_the_tracks_of_those_who_may_not_publi
         assert refusals == [RequestResponse.UNSUPPORTED_TYPE, RequestResponse.NOT_ALLOWED]
 
 
-async def test_muting_a_track_that_is_not_ones_own_does_nothing(rooms):
-    async with rooms.joined("box") as box:
-        await box.tell(mute=MuteTrackRequest(sid="TR_other", muted=True))
-        assert await box.is_served()
+async def test_muting_is_seen_by_all_and_is_the_publishers(rooms):
+    url = f"{rooms.url}/livekit/"
+    async with link.join(url, rooms.token("box"), sink_for=lambda _: None) as box, rooms.joined("phone") as phone:
+        await box.publish("microphone", PacketQueue())
+        (track,) = (await phone.until("update")).participants[0].tracks
+        assert not track.muted
+        for muted in (True, False):
+            mute = MuteTrackRequest(sid=track.sid, muted=muted)
+            await phone.tell(mute=MuteTrackRequest(sid=track.sid, muted=not muted))  # nothing happens
+            await box._send(SignalRequest(mute=mute).SerializeToString())
+            while (info := (await phone.until("update")).participants[0]).identity != "box" or not info.tracks:
+                pass
+            assert (info.tracks[0].sid, info.tracks[0].muted) == (track.sid, muted)
