@@ -207,7 +207,8 @@ async def _watch_sound(box: Box) -> None:
 async def _connections_closed() -> None:
     """Peer connections close in the background; what takes longer goes down with the process."""
     try:
-        await asyncio.wait_for(peers.closed(), CLOSING_S)
+        async with asyncio.timeout(CLOSING_S):
+            await peers.closed()
     except TimeoutError:
         pass
 

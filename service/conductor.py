@@ -166,9 +166,15 @@ class Conductor:
         if isinstance(error, CloudUnreachable) and error.code is FaultCode.NETWORK:
             self._network_is_gone()
         self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
+        await self._change_within(delay_s)
+
+    async def _change_within(self, limit_s: float) -> None:
+        """Wait for a wish or anything else to look at, so long at most."""
         self._changed.clear()
         try:
-            await asyncio.wait_for(self._changed.wait(), delay_s)
+            # Not wait_for: before Python 3.12 it can swallow a cancellation.
+            async with asyncio.timeout(limit_s):
+                await self._changed.wait()
         except TimeoutError:
             pass
 
@@ -276,11 +282,7 @@ class Conductor:
                 await control.send(message)
                 continue
             wake_s = min(give_up_s, self._task.wake_at_s() or math.inf)
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), min(1.0, max(0.001, wake_s - self._clock())))
-            except TimeoutError:
-                pass
+            await self._change_within(min(1.0, max(0.001, wake_s - self._clock())))
 
     def _settle(self, control: Control) -> None:
         """Bring phase, board and line-out to what the task says."""

@@ -66,7 +66,8 @@ class Control:
         joined the room, which hears nothing that was sent before."""
         if self._socket is None:
             try:
-                await asyncio.wait_for(self._link.present(TRANSLATOR), TRANSLATOR_S)
+                async with asyncio.timeout(TRANSLATOR_S):
+                    await self._link.present(TRANSLATOR)
             except TimeoutError:
                 log.warning("no translator in the room after %g s; going on all the same", TRANSLATOR_S)
 

@@ -37,14 +37,16 @@ async def sandbox_process() -> AsyncIterator[Address]:
     assert process.stdin is not None and process.stdout is not None
     try:
         try:
-            said = json.loads(await asyncio.wait_for(process.stdout.readline(), START_S))
+            async with asyncio.timeout(START_S):
+                said = json.loads(await process.stdout.readline())
         except (TimeoutError, ValueError):
             raise CloudUnreachable("the sandbox did not start; run `boothd sandbox` to see why") from None
         yield Address(said["url"], said["client_id"], said["client_secret"], said["interpreter"])
     finally:
         process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

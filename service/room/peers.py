@@ -89,7 +89,8 @@ class _Peer:
 
         async def bounded() -> None:
             try:
-                await asyncio.wait_for(self.pc.close(), CLOSE_TIMEOUT_S)
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self.pc.close()
             except TimeoutError:
                 log.debug("a peer connection did not close within %g s", CLOSE_TIMEOUT_S)
 

@@ -60,7 +60,8 @@ async def serve(app: web.Application, socket: Path) -> AsyncIterator[None]:
 async def _answers(socket: Path) -> bool:
     """Whether somebody accepts connections there; a socket file alone outlives its daemon."""
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(socket)), CLIENT_TIMEOUT_S)
+        async with asyncio.timeout(CLIENT_TIMEOUT_S):
+            _, writer = await asyncio.open_unix_connection(str(socket))
     except (OSError, TimeoutError):
         return False
     writer.close()

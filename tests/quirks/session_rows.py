@@ -149,9 +149,9 @@ async def a_session_is_deleted_after_end_task(stage: Stage) -> None:
 
 
 async def creation_backs_off(stage: Stage) -> None:
-    trouble = refused(500, "Something broke on our side.")
+    troubles = [refused(500, f"Something broke, number {number}.") for number in range(4)]  # each is logged
     busy = refused(429, "Create sessions more slowly.", **{"Retry-After": "45"})
-    async with at_vendor(stage, *[trouble] * 4, busy) as (box, vendor):
+    async with at_vendor(stage, *troubles, busy) as (box, vendor):
         await box.until(phase="waiting")
         await box.said("again in 45.0 s")
         waits_s = [float(wait) for wait in re.findall(r"again in ([\d.]+) s", box.log)]

@@ -12,7 +12,7 @@ WHO = "publisher_1"
 
 
 def signed(*, algorithm: str = "HS256", secret: str = KEY.secret, drop: str = "", video: object = ..., **claims) -> str:
-    whole = {"iss": KEY.key, "sub": WHO, "exp": time.time() + 60, "video": {"room": ROOM, "roomJoin": True}, **claims}
+    whole = {"iss": KEY.key, "sub": WHO, "exp": time.time() + 3600, "video": {"room": ROOM, "roomJoin": True}, **claims}
     if video is not ...:
         whole["video"] = video
     return jwt.encode({name: value for name, value in whole.items() if name != drop}, secret, algorithm=algorithm)
