@@ -59,11 +59,14 @@ FAULTS: dict[str, Fault] = {
         Fault("empty-queue-map", "queue levels are always empty"),
         Fault("drop-messages", "nothing is ever answered"),
         Fault("close-1008", "management sockets are closed with 1008"),
+        Fault("lossy-replies", "what is said over data packets comes on the lossy channel"),
+        Fault("pause-drops-tracks", "the translated tracks are gone while a task is paused"),
         # The room
         Fault("old-server", "no track ids in offers and WMS* without a blank, as LiveKit before 1.9.1"),
         Fault("early-offer", "tracks are offered while the connection is still coming up"),
         Fault("refuse-track", "no track is accepted (NOT_ALLOWED)"),
         Fault("no-interpreter", "no interpreter joins the rooms of new sessions"),
+        Fault("late-interpreter", "the interpreter joins so long after the session", "SECONDS", float, 12.0),
     )
 }
 

@@ -92,7 +92,7 @@ class Sandbox:
             join=self._join,
             verify=self._verify,
             note=self._console.note,
-            fault=lambda name: name in faults.active(),
+            fault=faults.on,
         )
         self._hub.mode = mode
         self._rooms = RoomServer(
@@ -168,7 +168,7 @@ class Sandbox:
     def _created(self, session: StoredSession) -> None:
         self._console.created(session)
         task = ManagementTask(fault=self._faults.text)
-        late_s = float(self._faults.active().get("late-interpreter", 0.0))
+        late_s = self._faults.number("late-interpreter") or 0.0
         if self._faults.on("no-interpreter"):
             task = ManagementTask(fault=self._faults.text, ready_delay_s=math.inf)  # nobody is there to get ready
             late_s = math.inf
