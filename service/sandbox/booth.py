@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from service.core.audio import FRAME_MS, FRAME_SAMPLES, EncodedFrame
+from service.core.audio import FRAME_MS
 from service.core.errors import ServiceError
 from service.core.languages import base_code
-from service.dsp.playout import Playout
 from service.room import link
 from service.sandbox import pipe
+from service.sandbox.ear import Ear
 from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Speak, Stop
 from service.sandbox.phrases import SOURCE_LANGUAGE, PhraseBook
 from service.sandbox.transcriber import Event, Partial, Transcriber, Utterance
 from service.sandbox.voice_track import MAX_LEVEL_MS, VoiceTrack
 from service.sandbox.voices import Voices
-from service.sound.opus import OpusDecoder, OpusEncoder
+from service.sound.opus import OpusEncoder
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +33,6 @@ UTTERANCES_WAITING = 8
 MAX_VOICES = 16  # each is an Opus stream, silent or not
 NOT_UNDERSTOOD = "[not understood]"
 REPEATED = "[not understood: repeated as heard]"
-
-
-class Ear:
-    """Takes the publisher's packets; gives back a gapless stream of samples."""
-
-    def __init__(self) -> None:
-        self._playout = Playout(decoder=OpusDecoder())
-        self.packets = 0
-
-    def push(self, frame: EncodedFrame) -> None:
-        """One packet from the room."""
-        self.packets += 1
-        self._playout.put(time.monotonic(), frame)
-
-    def pull(self) -> bytes:
-        """The next 20 ms, mono 48 kHz s16."""
-        samples = self._playout.pull(time.monotonic(), FRAME_SAMPLES)
-        return (samples * 32767).clip(-32768, 32767).astype("<i2").tobytes()
 
 
 class Booth:
@@ -201,7 +183,8 @@ class Booth:
         """Say each utterance in the languages that run when its turn comes; after a Stop, until all is said."""
         while True:
             try:
-                utterance = await asyncio.wait_for(self._utterances.get(), IDLE_S)
+                async with asyncio.timeout(IDLE_S):
+                    utterance = await self._utterances.get()
             except TimeoutError:
                 if self._stopping and not self._levels():
                     self._stopping, self._run = False, None

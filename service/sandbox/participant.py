@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
@@ -15,36 +15,19 @@ from livekit.protocol.models import ParticipantInfo, ParticipantPermission, Trac
 from livekit.protocol.rtc import SignalTarget
 
 from service.core.audio import EncodedFrame
-from service.room import peers
 from service.room import signal_protocol as signal
-from service.room.peers import AnsweringPeer, OfferingPeer, Sending
-from service.room.tracks import PacketQueue
+from service.room.peers import AnsweringPeer, OfferingPeer
+from service.sandbox.connections import Connections
+from service.sandbox.downlink import Downlink, ForwardedTrack
 from service.sandbox.outbox import Outbox
 from service.sandbox.tokens import Grant
 
 log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 10.0
-CONNECT_TIMEOUT_S = 20.0
 MAX_TRACKS = 32
 MAX_SECTIONS = 64  # m-lines of an offer; the Rust SDK's first one has eight
 MAX_CANDIDATES = 64
 MAX_REQUESTS_PER_S = 200  # a client of many interfaces sends fifty at once when it joins
-
-T = TypeVar("T")
-
-
-class ForwardedTrack:
-    """One published track and the queues of those who hear it."""
-
-    def __init__(self, info: TrackInfo, publisher: Participant) -> None:
-        self.info, self.publisher = info, publisher
-        self.listeners: dict[str, PacketQueue] = {}
-
-    def push(self, frame: EncodedFrame) -> None:
-        """Forward one packet to every listener."""
-        for queue in self.listeners.values():
-            queue.push(frame)
 
 
 class Neighbours(Protocol):
@@ -96,17 +79,20 @@ class Participant:
             ice_servers=[], changed=self._peer_changed, on_packet=self._on_packet, on_data=self._on_data
         )
         self.outgoing = OfferingPeer(ice_servers=[], changed=self._peer_changed)
-        self.outgoing.add_channels()
+        self._connections = Connections(self.incoming, self.outgoing)
+        self._downlink = Downlink(
+            sid=self.info.sid,
+            peer=self.outgoing,
+            connections=self._connections,
+            send=lambda sdp, mid_to_track_id: outbox.put(self.signal.offer(sdp, mid_to_track_id)),
+            fault=fault,
+        )
         self._announced: dict[str, TrackInfo] = {}  # cid -> what it will be
         self.tracks: dict[str, ForwardedTrack] = {}  # by cid
         self._by_mid: dict[str, ForwardedTrack] = {}
-        self._sendings: dict[str, Sending] = {}  # track SID -> the m-line that carries it to us
-        self._answer: asyncio.Future[str] | None = None
-        self._offer_wanted = asyncio.Event()
         self._candidates = 0
         self._second, self._requests = 0, 0
         self._negotiating: asyncio.Task[None] | None = None
-        self._describing, self._closed, self._freed = 0, False, asyncio.Event()
 
     def start(self) -> None:
         """Begin to offer what there is to hear; the join has been sent."""
@@ -121,51 +107,25 @@ class Participant:
 
     def hear(self, track: ForwardedTrack) -> None:
         """Subscribe this participant to a track, once it is connected."""
-        sid = track.info.sid
-        active = self.info.state == ParticipantInfo.ACTIVE
-        if not active or not self.grant.can_subscribe or track.publisher is self or sid in self._sendings:
-            return
-        queue = PacketQueue()
-        track.listeners[self.info.sid] = queue
-        self._sendings[sid] = self.outgoing.add_track(
-            queue, stream_id=f"{track.publisher.info.sid}|{sid}", track_id=sid
-        )
-        self._offer_wanted.set()
+        if self.info.state == ParticipantInfo.ACTIVE and self.grant.can_subscribe:
+            self._downlink.hear(track)
 
     def unhear(self, track: ForwardedTrack) -> None:
         """The track is gone."""
-        track.listeners.pop(self.info.sid, None)
-        sending = self._sendings.pop(track.info.sid, None)
-        if sending is not None:
-            self.outgoing.remove_track(sending)
-            self._offer_wanted.set()
+        self._downlink.unhear(track)
 
     async def _negotiate(self) -> None:
-        """Offer whenever something has changed: data only at first, tracks once media is connected (6.2)."""
         try:
-            await self._offer()
-            if not self._fault("early-offer"):
-                await asyncio.wait_for(self.outgoing.connected.wait(), CONNECT_TIMEOUT_S)
+            await self._downlink.open()
             self.info.state = ParticipantInfo.ACTIVE
             self._room.changed(self)
             for track in self._room.tracks():
-                self.hear(track)
-            while True:
-                await self._offer_wanted.wait()
-                self._offer_wanted.clear()
-                await self._offer()
+                if track.publisher_sid != self.info.sid:
+                    self.hear(track)
+            await self._downlink.run()
         except Exception as problem:  # aiortc raises whatever its parser raises
             log.info("%s cannot be offered anything: %r", self.info.identity, problem)
             self.end("STATE_MISMATCH", "RECONNECT")
-
-    async def _offer(self) -> None:
-        self._answer = asyncio.get_running_loop().create_future()
-        sdp = await self._whole(self.outgoing.offer())
-        by_mid = {mid: name for mid, name in peers.tracks_by_mid(sdp).items() if name in self._sendings}
-        if self._fault("old-server"):
-            sdp, by_mid = sdp.replace("a=msid-semantic:WMS *", "a=msid-semantic:WMS*"), {}
-        self.outbox.put(self.signal.offer(sdp, by_mid))
-        await self.outgoing.accept(await asyncio.wait_for(self._answer, ANSWER_TIMEOUT_S))
 
     # -- from the client ----------------------------------------------------------------------------------------
 
@@ -195,8 +155,7 @@ class Participant:
             case signal.Offer(sdp, offer_id):
                 await self._on_offer(sdp, offer_id)
             case signal.Answer(sdp):
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(sdp)
+                self._downlink.answered(sdp)
             case signal.Candidate():
                 await self._on_candidate(event)
             case signal.TrackAnnounced():
@@ -238,7 +197,7 @@ class Participant:
         try:
             if not 1 <= sdp.count("\nm=") <= MAX_SECTIONS:
                 raise ValueError("no media section, or too many")
-            answer, by_mid = await self._whole(self.incoming.answer(sdp))
+            answer, by_mid = await self._connections.whole(self.incoming.answer(sdp))
         except Exception as problem:  # aiortc raises whatever its parser raises
             log.info("an offer of %s cannot be used: %r", self.info.identity, problem)
             return self.end("STATE_MISMATCH", "RECONNECT")
@@ -254,7 +213,7 @@ class Participant:
         waiting = (known for known in self._announced if known not in self.tracks)
         cid = cid if cid in self._announced else next(waiting, cid)
         if cid in self._announced and cid not in self.tracks:
-            track = self.tracks[cid] = ForwardedTrack(self._announced[cid], self)
+            track = self.tracks[cid] = ForwardedTrack(self._announced[cid], self.info.sid)
             track.info.mid = mid
             self._tracks_changed()
             for other in self._room.others(self):
@@ -299,28 +258,8 @@ class Participant:
         self.info.state = ParticipantInfo.DISCONNECTED
         self._room.changed(self)
         self.outbox.close()
-        self._closed = True
-        self._free()
+        self._connections.close()
 
-    def _free(self) -> None:
-        if self._closed and not self._describing:
-            self.incoming.close()
-            self.outgoing.close()
-            self._freed.set()
-
-    async def freed(self) -> None:
+    async def closed(self) -> None:
         """Wait until nothing keeps the connections of a closed participant any more."""
-        await self._freed.wait()
-
-    async def _whole(self, describing: Coroutine[Any, Any, T]) -> T:
-        """Describe a connection without being cut off: one that is closed while it gathers leaks its sockets."""
-
-        async def counted() -> T:
-            self._describing += 1
-            try:
-                return await describing
-            finally:
-                self._describing -= 1
-                self._free()
-
-        return await asyncio.shield(asyncio.ensure_future(counted()))
+        await self._connections.closed()

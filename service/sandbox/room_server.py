@@ -20,8 +20,9 @@ from livekit.protocol.rtc import JoinResponse
 from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import relay
+from service.sandbox.downlink import ForwardedTrack
 from service.sandbox.outbox import CLOSE_S, Outbox
-from service.sandbox.participant import ForwardedTrack, Participant
+from service.sandbox.participant import Participant
 from service.sandbox.tokens import Grant, TokenRefused
 
 log = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ class RoomServer:
             await participant.serve()
         finally:
             self._remove(room, participant)
-            await participant.freed()
+            await participant.closed()
 
     def _remove(self, room: EmbeddedRoom, participant: Participant) -> None:
         if room.participants.get(participant.info.identity) is participant:

@@ -93,12 +93,13 @@ class Worker:
                 self._on_event(room, event)
 
     async def _stop(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is not None:
-            return
         assert process.stdin is not None
         process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S)
-        except TimeoutError:
+        ended = asyncio.ensure_future(process.wait())
+        # Not asyncio.timeout: in a task that is being cancelled, Python 3.11.2 turns its end into a cancellation.
+        await asyncio.wait({ended}, timeout=STOP_S)
+        if not ended.done():
             process.kill()
-            await process.wait()
+            await ended
+        with suppress(ConnectionError):  # orders that it did not read any more
+            await process.stdin.wait_closed()

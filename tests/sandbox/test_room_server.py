@@ -25,7 +25,7 @@ from livekit.protocol.rtc import (
 
 from service.room import link, peers
 from service.room.tracks import PacketQueue
-from service.sandbox import participant, room_server
+from service.sandbox import downlink, participant, room_server
 from service.sandbox.room_server import RoomServer
 from service.sandbox.tokens import Grant, SigningKey, mint, verify
 from tests.fakes.servers import serving
@@ -323,7 +323,7 @@ async def test_an_answer_that_is_none(rooms):
 
 
 async def test_a_client_that_never_answers(rooms, monkeypatch):
-    monkeypatch.setattr(participant, "ANSWER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(downlink, "ANSWER_TIMEOUT_S", 0.2)
     async with rooms.joined("box") as box:
         assert reason(await box.until("leave")) == ("STATE_MISMATCH", "RECONNECT")
         assert await box.until_closed() == 1000
@@ -371,13 +371,35 @@ async def test_video_is_refused_and_so_are_the_tracks_of_those_who_may_not_publi
 async def test_muting_is_seen_by_all_and_is_the_publishers(rooms):
     url = f"{rooms.url}/livekit/"
     async with link.join(url, rooms.token("box"), sink_for=lambda _: None) as box, rooms.joined("phone") as phone:
-        await box.publish("microphone", PacketQueue())
-        (track,) = (await phone.until("update")).participants[0].tracks
-        assert not track.muted
+
+        async def mutes() -> dict[str, bool]:
+            """The box's tracks, as soon as it has two."""
+            while True:
+                for info in (await phone.until("update")).participants:
+                    if len(info.tracks) == 2:
+                        return {track.sid: track.muted for track in info.tracks}
+
+        for name in ("one", "two"):
+            await box.publish(name, PacketQueue())
+        one, two = await mutes()
         for muted in (True, False):
-            mute = MuteTrackRequest(sid=track.sid, muted=muted)
-            await phone.tell(mute=MuteTrackRequest(sid=track.sid, muted=not muted))  # nothing happens
-            await box._send(SignalRequest(mute=mute).SerializeToString())
-            while (info := (await phone.until("update")).participants[0]).identity != "box" or not info.tracks:
-                pass
-            assert (info.tracks[0].sid, info.tracks[0].muted) == (track.sid, muted)
+            await phone.tell(mute=MuteTrackRequest(sid=one, muted=not muted))  # is not its own: nothing happens
+            await box._send(SignalRequest(mute=MuteTrackRequest(sid=one, muted=muted)).SerializeToString())
+            assert await mutes() == {one: muted, two: False}
+
+
+async def test_each_hears_each_track_once_and_those_who_may_not_hear_none(rooms):
+    url = f"{rooms.url}/livekit/"
+    heard = []
+    async with (
+        link.join(url, rooms.token("box"), sink_for=lambda _: None) as box,
+        link.join(url, rooms.token("deaf", can_subscribe=False), sink_for=lambda _: None) as deaf,
+        link.join(url, rooms.token("phone"), sink_for=heard.append) as phone,
+    ):
+        # The phone is still being connected: what it is to hear has to wait, and is not forgotten.
+        await asyncio.gather(*(one.wait_connected() for one in (deaf, phone)), box.publish("microphone", PacketQueue()))
+        async with asyncio.timeout(5):
+            while not heard:
+                await asyncio.sleep(0.01)
+        assert [track.name for track in heard] == ["microphone"]
+        assert [len(one._subscriber.pc.getTransceivers()) for one in (phone, deaf, box)] == [1, 0, 0]

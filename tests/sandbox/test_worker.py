@@ -1,6 +1,7 @@
 """The worker with small programs in place of the interpreter; the real one is started in test_server.py."""
 
 import asyncio
+import gc
 import os
 from contextlib import asynccontextmanager
 
@@ -71,12 +72,16 @@ async def test_it_is_started_again_when_it_dies(caplog):
 
 
 async def test_one_that_does_not_read_is_started_again_and_nobody_waits(caplog):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     async with working("sleep", "60") as told:
         for _ in range(20):
             told.worker.order("r", pipe.Send("x" * 100_000))
         await told.until(lambda: len(told.starts) == 2)
         assert gone(told.starts[0])
     assert "does not read its orders" in caplog.text
+    gc.collect()
+    assert complaints == [], "of exceptions that nobody retrieved"
 
 
 async def test_an_order_that_is_too_long_is_not_given(monkeypatch, caplog):
