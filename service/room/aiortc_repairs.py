@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import aioice.ice
 import aioice.stun
+import aioice.utils
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, clock
 from aiortc.codecs import CODECS
 from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
@@ -26,6 +27,7 @@ from service.core.audio import EncodedFrame
 
 CONSENT_INTERVAL_S = 2.0
 CONSENT_EXPIRY_S = 20.0
+RESTART_INTERVAL_S = 0.1
 
 _host_addresses = aioice.ice.get_host_addresses
 
@@ -71,6 +73,59 @@ async def _query_consent(self: Any) -> None:
 def connect_again(pc: RTCPeerConnection) -> Awaitable[None]:
     """Start media that a later description announced while ICE or DTLS was still coming up (5.2). Idempotent."""
     return cast("Awaitable[None]", pc._RTCPeerConnection__connect())  # type: ignore[attr-defined]
+
+
+def renew_credentials(pc: RTCPeerConnection) -> None:
+    """Let the next offer announce an ICE restart (5.5): a server restarts its half when it sees new credentials."""
+    connection = _ice_connection(pc)
+    connection._local_username = aioice.utils.random_string(4)
+    connection._local_password = aioice.utils.random_string(22)
+
+
+async def follow_ice_restart(pc: RTCPeerConnection, sdp: str, *, timeout_s: float) -> bool:
+    """Go on with the credentials of a remote description, on the sockets there are; False when nobody answers (5.5).
+
+    aiortc keeps the first ones for ever, and its connection stays "connected" and silent. Nothing is done for a
+    description that restarts nothing, or before the first connection.
+    """
+    connection = _ice_connection(pc)
+    ice = SessionDescription.parse(sdp).media[0].ice
+    assert ice is not None  # aiortc has taken this description
+    if connection is None or connection.remote_username in (None, ice.usernameFragment):
+        return True
+    connection.remote_username, connection.remote_password = ice.usernameFragment, ice.password
+    until_s = time.monotonic() + timeout_s
+    while time.monotonic() < until_s:
+        for pair in list(connection._nominated.values()):
+            request = connection.build_request(pair, nominate=connection.ice_controlling)
+            try:
+                # The server learns our address from it, as a peer-reflexive candidate.
+                await pair.protocol.request(
+                    request, pair.remote_addr, integrity_key=str(ice.password).encode(), retransmissions=0
+                )
+                return True
+            except aioice.stun.TransactionError:
+                pass
+        await asyncio.sleep(RESTART_INTERVAL_S)
+    return False
+
+
+async def answers(pc: RTCPeerConnection) -> bool:
+    """Whether the far end answers a connectivity check now, within 1.5 s; False before the first connection."""
+    connection = _ice_connection(pc)
+    for pair in list(connection._nominated.values()) if connection is not None else []:
+        request = connection.build_request(pair, nominate=False)
+        key = connection.remote_password.encode()
+        try:
+            await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=1)
+            return True
+        except aioice.stun.TransactionError:
+            pass
+    return False
+
+
+def _ice_connection(pc: RTCPeerConnection) -> Any:
+    return pc.sctp.transport.transport._connection if pc.sctp is not None else None
 
 
 def name_track(sender: RTCRtpSender, *, stream_id: str, track_id: str) -> None:

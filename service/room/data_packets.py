@@ -67,6 +67,11 @@ class DataReceiver:
         identity = packet.participant_identity or packet.user.participant_identity
         return DataMessage(packet.user.payload, identity, sid, packet.user.topic)
 
+    @property
+    def last(self) -> dict[str, int]:
+        """The last reliable sequence of each sender's SID."""
+        return dict(self._last)
+
     def forget(self, sid: str) -> None:
         """The participant has gone."""
         self._last.pop(sid, None)

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import aiohttp
 from aiortc import RTCIceServer
 from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import JoinResponse, SignalTarget
@@ -21,18 +20,19 @@ from livekit.protocol.rtc import JoinResponse, SignalTarget
 from service.core.audio import EncodedFrame
 from service.core.errors import LinkLost, PermissionMissing, ServiceError
 from service.core.ports import EncodedSink, EncodedSource
-from service.room import aiortc_repairs, peers, signal_client
+from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import DataMessage, DataReceiver, DataSender
 from service.room.peers import AnsweringPeer, OfferingPeer, Sending
+from service.room.signalling import RESUME_S, Signalling
+from service.room.signalling import join as signalling_join
 
 log = logging.getLogger(__name__)
 
-JOIN_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 20.0
 PUBLISH_TIMEOUT_S = 10.0
 NEGOTIATE_TIMEOUT_S = 10.0
-LEAVE_TIMEOUT_S = 0.4
+RESTART_S = 3.0  # an ICE restart that is not answered by then is none
 MESSAGES_WAITING = 256
 
 T = TypeVar("T")
@@ -60,13 +60,14 @@ class RoomLink:
 
     def __init__(
         self,
-        socket: aiohttp.ClientWebSocketResponse,
+        *,
+        signalling: Signalling,
         join: JoinResponse,
-        protocol: signal.SignalClient,
         sink_for: Callable[[RemoteTrack], EncodedSink | None],
     ) -> None:
-        self._socket = socket
-        self._protocol = protocol
+        self._signalling = signalling
+        self._protocol = signalling.protocol
+        signalling.sync_state, signalling.media_lives = self._sync_state, self._media_lives
         self._sink_for = sink_for
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +80,7 @@ class RoomLink:
         self._sinks: dict[str, tuple[str, EncodedSink | None]] = {}  # mid -> the SID it was asked for, and the sink
         self._messages: asyncio.Queue[DataMessage] = asyncio.Queue(MESSAGES_WAITING)
         self._data_out, self._data_in = DataSender(), DataReceiver()
-        self.refreshed_token: str | None = None
+        self._accepted: dict[str, TrackInfo] = {}  # our tracks by cid, as the server knows them
         servers = ice_servers(join)
         self._publisher = OfferingPeer(
             ice_servers=servers, changed=lambda state: self._peer_changed("publisher", state)
@@ -123,6 +124,11 @@ class RoomLink:
         """RTP packets sent so far, on all tracks of ours."""
         return aiortc_repairs.packet_counts(self._publisher.pc)[1]
 
+    @property
+    def resumes(self) -> int:
+        """How often a lost signalling socket was replaced without leaving the room."""
+        return self._signalling.resumes
+
     async def publish(self, name: str, source: EncodedSource) -> Publication:
         """Publish one audio track. Raises LinkLost when the server refuses or does not answer."""
         cid = f"{name}-{len(self._publications) + 1}-{time.monotonic_ns():x}"
@@ -137,6 +143,7 @@ class RoomLink:
     async def unpublish(self, publication: Publication) -> None:
         """Stop publishing it; the m-line is kept for the next one."""
         self._publications.pop(publication.cid, None)
+        self._accepted.pop(publication.cid, None)
         self._publisher.remove_track(publication.sending)
         await self._negotiate()
 
@@ -169,8 +176,8 @@ class RoomLink:
     # -- joining and leaving ------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._start(self._read())
-        self._start(self._keep_alive())
+        self._start(self._signal())
+        self._start(self._signalling.keep_alive())
         self._start(self._answer_offers())
 
     async def wait_connected(self) -> None:
@@ -192,14 +199,7 @@ class RoomLink:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
-            async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                await self._socket.send_bytes(self._protocol.leave())
-                # The server answers with a leave of its own and closes; then nobody sees us as a ghost (3.11).
-                while not self._socket.closed:
-                    await self._socket.receive()
-        except (TimeoutError, aiohttp.ClientError, ConnectionError):
-            pass
+        await self._signalling.close()
         self._publisher.close()
         self._subscriber.close()
         if not self._failure.done():
@@ -210,26 +210,26 @@ class RoomLink:
     # -- the wire -----------------------------------------------------------------------------------------------
 
     async def _send(self, frame: bytes) -> None:
-        try:
-            await self._socket.send_bytes(frame)
-        except (aiohttp.ClientError, ConnectionError):
-            raise LinkLost("the room's signalling is closed") from None
+        sending = asyncio.ensure_future(self._signalling.send(frame))
+        await self._or_failure(sending, RESUME_S, "the room's signalling is lost")
 
-    async def _read(self) -> None:
-        async for frame in self._socket:
-            if frame.type is aiohttp.WSMsgType.BINARY or frame.type is aiohttp.WSMsgType.TEXT:
-                for event in self._protocol.receive(frame.data, time.monotonic()):
-                    await self._on_event(event)
-        self._fail(LinkLost(f"the room's signalling was closed (code {self._socket.close_code})"))
+    async def _signal(self) -> None:
+        async for event in self._signalling.events():
+            await self._on_event(event)
 
-    async def _keep_alive(self) -> None:
-        while True:
-            now_s = time.monotonic()
-            if self._protocol.silent_for_too_long(now_s):
-                raise LinkLost("the room's signalling is silent")
-            for frame in self._protocol.due(now_s):
-                await self._send(frame)
-            await asyncio.sleep(1.0)
+    async def _media_lives(self) -> bool:
+        """Whether sound goes either way while the signalling is gone."""
+        return any(await asyncio.gather(self._publisher.answers(), self._subscriber.answers()))
+
+    def _sync_state(self) -> bytes:
+        remote, local = self._subscriber.pc.remoteDescription, self._subscriber.pc.localDescription
+        return self._protocol.sync_state(
+            answer=local.sdp if local else "",
+            offer=remote.sdp if remote else "",
+            tracks=self._accepted,
+            channels=self._publisher.channel_ids(),
+            received=self._data_in.last,
+        )
 
     async def _on_event(self, event: signal.ClientEvent) -> None:
         match event:
@@ -249,11 +249,13 @@ class RoomLink:
                 self._changed.set()
                 self._bind()
                 self._check_rights()
-            case signal.TokenRefreshed(token):
-                self.refreshed_token = token
+            case signal.Resumed(media_lost):
+                # The server restarts ICE on our subscriber connection by itself, on the other one when we do.
+                if media_lost and self._publisher_started:
+                    self._start(self._negotiate(restart=True))
             case signal.Left(reason, action):
                 raise LinkLost(f"the room asks us to leave ({reason}, {action})")
-            case signal.Joined() | signal.Ignored():
+            case signal.Joined() | signal.TokenRefreshed() | signal.Ignored():
                 log.debug("! %s", type(event).__name__)
 
     def _on_publishing(self, event: signal.Published | signal.Refused) -> None:
@@ -261,6 +263,7 @@ class RoomLink:
         if publication is None or publication.accepted.done():
             return
         if isinstance(event, signal.Published):
+            self._accepted[event.cid] = event.track
             publication.accepted.set_result(event.track)
         else:
             text = f"the room refuses the track {publication.name} ({event.reason})"
@@ -273,19 +276,21 @@ class RoomLink:
 
     # -- negotiation --------------------------------------------------------------------------------------------
 
-    async def _negotiate(self) -> None:
+    async def _negotiate(self, *, restart: bool = False) -> None:
         async with self._publisher.negotiation:
             if not self._publisher_started:
                 # After the transceiver: with MAX_BUNDLE the other order stops the shared transport (5.6).
                 self._publisher.add_channels()
                 self._publisher_started = True
             self._answer = asyncio.get_running_loop().create_future()
-            await self._send(self._protocol.offer(await self._publisher.offer()))
+            await self._send(self._protocol.offer(await self._publisher.offer(restart=restart)))
             sdp = await self._or_failure(self._answer, NEGOTIATE_TIMEOUT_S, "the room did not answer our offer")
             try:
                 await self._publisher.accept(sdp)
             except Exception as problem:  # aiortc raises whatever its parser raises
                 raise LinkLost(f"the room's answer cannot be used ({type(problem).__name__})") from problem
+            if not await self._publisher.restarted(sdp, timeout_s=RESTART_S):
+                raise LinkLost("the room's media did not come back (publisher)")
 
     async def _answer_offers(self) -> None:
         while True:
@@ -297,6 +302,8 @@ class RoomLink:
             self._bindings = named | offer.mid_to_track_id
             self._bind()
             await self._send(self._protocol.answer(sdp, offer.id))
+            if not await self._subscriber.restarted(offer.sdp, timeout_s=RESTART_S):
+                raise LinkLost("the room's media did not come back (subscriber)")
 
     def _bind(self) -> None:
         """Give each m-line the sink of the track it carries now."""
@@ -383,31 +390,10 @@ async def join(
     Raises TokenRefused or LinkLost.
     """
     aiortc_repairs.install()
-    async with signal_client.connect(url, token) as socket:
-        protocol = signal.SignalClient(time.monotonic())
-        link = RoomLink(socket, await _first(socket, protocol), protocol, sink_for)
-        link._open()
-        try:
-            yield link
-        finally:
-            await asyncio.shield(asyncio.ensure_future(link._close()))
-
-
-async def _first(socket: aiohttp.ClientWebSocketResponse, protocol: signal.SignalClient) -> JoinResponse:
-    """The join response, which has to be the first message."""
+    signalling, response = await signalling_join(url, token)
+    link = RoomLink(signalling=signalling, join=response, sink_for=sink_for)
+    link._open()
     try:
-        frame = await socket.receive(timeout=JOIN_TIMEOUT_S)
-    except TimeoutError:
-        raise LinkLost("the room accepted the connection but sent no join") from None
-    events = protocol.receive(frame.data, time.monotonic()) if frame.type is aiohttp.WSMsgType.BINARY else []
-    for event in events:
-        match event:
-            case signal.Joined(response):
-                info = response.server_info
-                log.info(
-                    "joined a room on LiveKit %s, protocol %d", info.version or response.server_version, info.protocol
-                )
-                return response
-            case signal.Left(reason, action):
-                raise LinkLost(f"the room refuses us ({reason}, {action})")
-    raise LinkLost("the room's first message is no join")
+        yield link
+    finally:
+        await asyncio.shield(asyncio.ensure_future(link._close()))

@@ -84,6 +84,14 @@ class _Peer:
         for candidate_init in early:
             await self.add_candidate(candidate_init, final=False)
 
+    async def answers(self) -> bool:
+        """Whether the far end of the connection answers now."""
+        return await aiortc_repairs.answers(self.pc)
+
+    async def restarted(self, sdp: str, *, timeout_s: float) -> bool:
+        """Follow the ICE restart that a remote description announces, if it does; False when nobody answers."""
+        return await aiortc_repairs.follow_ice_restart(self.pc, sdp, timeout_s=timeout_s)
+
     def close(self) -> None:
         """Close in the background: with the network gone it can take seconds (livekit-signalling 5.10)."""
 
@@ -203,8 +211,14 @@ class OfferingPeer(_Peer):
         sending.carry(None)
         sending.transceiver.direction = "inactive"
 
-    async def offer(self) -> str:
-        """The SDP of the next offer, candidates included."""
+    def channel_ids(self) -> dict[str, int]:
+        """The stream ids of our data channels, by label."""
+        return {label: channel.id for label, channel in self._channels.items() if channel.id is not None}
+
+    async def offer(self, *, restart: bool = False) -> str:
+        """The SDP of the next offer, candidates included; it may announce an ICE restart."""
+        if restart:
+            aiortc_repairs.renew_credentials(self.pc)
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return self.pc.localDescription.sdp
 

@@ -19,6 +19,7 @@ OPEN_TIMEOUT_S = 15.0
 VALIDATE_TIMEOUT_S = 3.0
 CLOSE_TIMEOUT_S = 0.2  # aiohttp's 10 s would be waited for at the end of a session whose server is gone
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+SIGNAL_DISCONNECTED = 1  # LiveKit's ReconnectReason
 # `go` below 2.4.0 keeps the server from moving us to ICE over TCP, which aioice cannot speak (1.4, 5.4).
 QUERY = {"sdk": "go", "version": "1.0.0", "os": "linux", "protocol": str(PROTOCOL), "auto_subscribe": "1"}
 
@@ -36,8 +37,10 @@ def validate_url(base: str) -> str:
 
 
 @asynccontextmanager
-async def connect(base_url: str, token: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    """An open signalling socket, closed on exit.
+async def connect(
+    base_url: str, token: str, *, resume_sid: str | None = None
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """An open signalling socket, closed on exit; with our participant SID, one that resumes a session (4.2).
 
     The token goes in the Authorization header; after a 401 once in the query, for proxies that drop the header.
     Raises TokenRefused on 401 or 403, LinkLost on anything else. Neither carries the server's body: some versions
@@ -46,9 +49,9 @@ async def connect(base_url: str, token: str) -> AsyncIterator[aiohttp.ClientWebS
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=OPEN_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         try:
-            socket = await _open(http, base_url, token, in_query=False)
+            socket = await _open(http, base_url, token, resume_sid, in_query=False)
         except TokenRefused:
-            socket = await _open(http, base_url, token, in_query=True)
+            socket = await _open(http, base_url, token, resume_sid, in_query=True)
         try:
             yield socket
         finally:
@@ -56,9 +59,11 @@ async def connect(base_url: str, token: str) -> AsyncIterator[aiohttp.ClientWebS
 
 
 async def _open(
-    http: aiohttp.ClientSession, base_url: str, token: str, *, in_query: bool
+    http: aiohttp.ClientSession, base_url: str, token: str, resume_sid: str | None, *, in_query: bool
 ) -> aiohttp.ClientWebSocketResponse:
     query = QUERY | ({"access_token": token} if in_query else {})
+    if resume_sid is not None:
+        query |= {"reconnect": "1", "sid": resume_sid, "reconnect_reason": str(SIGNAL_DISCONNECTED)}
     headers = {} if in_query else {"Authorization": f"Bearer {token}"}
     try:
         async with asyncio.timeout(OPEN_TIMEOUT_S):

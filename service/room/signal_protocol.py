@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 from livekit.protocol.models import DisconnectReason, ParticipantInfo, TrackInfo, TrackSource, TrackType
 from livekit.protocol.rtc import (
     AddTrackRequest,
+    DataChannelInfo,
+    DataChannelReceiveState,
     JoinResponse,
     LeaveRequest,
     ParticipantUpdate,
@@ -22,8 +24,10 @@ from livekit.protocol.rtc import (
     SignalRequest,
     SignalResponse,
     SignalTarget,
+    SyncState,
     TrackPublishedResponse,
     TrickleRequest,
+    UpdateSubscription,
 )
 
 PROTOCOL = 15  # the highest number that the oldest interesting server (1.8.4) knows (1.5)
@@ -98,6 +102,13 @@ class TokenRefreshed:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """First message after a resume: the server still knows us. `media_lost`: it had lost our media before."""
+
+    media_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """We are asked to leave; names as in LiveKit's DisconnectReason and LeaveRequest.Action."""
 
@@ -122,6 +133,7 @@ ClientEvent = (
     | Unpublished
     | Participants
     | TokenRefreshed
+    | Resumed
     | Left
     | Ignored
 )
@@ -137,6 +149,7 @@ class SignalClient:
         self._heard_s = now_s
         self._pinged_s = now_s
         self._rtt_ms = 0
+        self._whole_table_follows = False
 
     @property
     def me(self) -> ParticipantInfo | None:
@@ -179,6 +192,10 @@ class SignalClient:
         return [Candidate(trickle.target, trickle.candidateInit, trickle.final)]
 
     def _on_update(self, update: ParticipantUpdate) -> list[ClientEvent]:
+        if self._whole_table_follows:
+            self._whole_table_follows = False
+            there = {info.sid for info in update.participants}
+            self.participants = {sid: info for sid, info in self.participants.items() if sid in there}
         for info in update.participants:
             known = self.participants.get(info.sid)
             if info.state == ParticipantInfo.DISCONNECTED:
@@ -206,7 +223,8 @@ class SignalClient:
         return [Left(_name(DisconnectReason, leave.reason), _name(LeaveRequest.Action, leave.action))]
 
     def _on_reconnect(self, _: object) -> list[ClientEvent]:
-        return [Ignored("reconnect")]
+        self._whole_table_follows = True  # the first update after it names everybody (4.2)
+        return [Resumed()]
 
     def offer(self, sdp: str) -> bytes:
         """Our next offer, numbered 1, 2, 3…"""
@@ -227,6 +245,33 @@ class SignalClient:
                 source=TrackSource.MICROPHONE,
                 disable_dtx=True,
                 disable_red=True,
+            )
+        )
+
+    def sync_state(
+        self,
+        *,
+        answer: str,
+        offer: str,
+        tracks: dict[str, TrackInfo],
+        channels: dict[str, int],
+        received: dict[str, int],
+    ) -> bytes:
+        """What we believe, said right after a resume (4.2): the subscriber connection's last descriptions, our tracks
+        by cid, the ids of our data channels by label, the last reliable sequence of each participant SID."""
+        return _request(
+            sync_state=SyncState(
+                answer=SessionDescription(type="answer", sdp=answer),
+                offer=SessionDescription(type="offer", sdp=offer),
+                subscription=UpdateSubscription(subscribe=False),  # auto-subscribe, nothing taken out
+                publish_tracks=[TrackPublishedResponse(cid=cid, track=track) for cid, track in tracks.items()],
+                data_channels=[
+                    DataChannelInfo(label=label, id=id_, target=SignalTarget.PUBLISHER)
+                    for label, id_ in channels.items()
+                ],
+                datachannel_receive_states=[
+                    DataChannelReceiveState(publisher_sid=sid, last_seq=last) for sid, last in received.items()
+                ],
             )
         )
 

@@ -4,8 +4,9 @@ import ast
 import inspect
 from pathlib import Path
 
+import aioice
 import aioice.ice
-from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCIceTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs import CODECS
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpreceiver import NackGenerator
@@ -42,6 +43,8 @@ def test_the_members_exist():
     assert hasattr(RTCPeerConnection, "_RTCPeerConnection__connect")
     assert {"ssrc_table", "senders"} <= set(vars(RtpRouter()))
     assert "_nominated" in inspect.getsource(aioice.ice.Connection.__init__)
+    assert {"_local_username", "_local_password"} <= set(vars(aioice.Connection(ice_controlling=True)))
+    assert "self._connection" in inspect.getsource(RTCIceTransport)
     assert "self._query_consent_task" in inspect.getsource(aioice.ice.Connection)
     assert "get_host_addresses(" in inspect.getsource(aioice.ice.Connection)
 
