@@ -206,11 +206,7 @@ async def _watch_sound(box: Box) -> None:
 
 async def _connections_closed() -> None:
     """Peer connections close in the background; what takes longer goes down with the process."""
-    try:
-        async with asyncio.timeout(CLOSING_S):
-            await peers.closed()
-    except TimeoutError:
-        pass
+    await asyncio.wait({asyncio.ensure_future(peers.closed())}, timeout=CLOSING_S)
 
 
 def _line_in(settings: Settings, go: threading.Event, ended: threading.Event) -> Callable[[], InputPcm]:

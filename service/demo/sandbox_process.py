@@ -44,9 +44,8 @@ async def sandbox_process() -> AsyncIterator[Address]:
         yield Address(said["url"], said["client_id"], said["client_secret"], said["interpreter"])
     finally:
         process.stdin.close()
-        try:
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
-        except TimeoutError:
+        # Not asyncio.timeout: in Python 3.11.2 it says CancelledError in a task that is being cancelled.
+        ended, _ = await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=STOP_S)
+        if not ended:
             process.kill()
             await process.wait()
