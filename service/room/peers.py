@@ -12,8 +12,9 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from aiortc import (
     RTCBundlePolicy,
@@ -37,6 +38,8 @@ CLOSE_TIMEOUT_S = 5.0
 HELD_MESSAGES = 100
 _closing: set[asyncio.Task[None]] = set()
 
+T = TypeVar("T")
+
 
 class _Peer:
     """What both kinds share: one connection, its state, its candidates, its end."""
@@ -49,6 +52,7 @@ class _Peer:
         self._tasks: set[asyncio.Future[None]] = set()
         self._described = False
         self._early_candidates: list[str] = []
+        self._describing: set[asyncio.Future[Any]] = set()
         self.pc.on("connectionstatechange", self._on_state)
 
     def _on_state(self) -> None:
@@ -92,10 +96,24 @@ class _Peer:
         """Follow the ICE restart that a remote description announces, if it does; False when nobody answers."""
         return await aiortc_repairs.follow_ice_restart(self.pc, sdp, timeout_s=timeout_s)
 
+    async def _whole(self, describing: Coroutine[Any, Any, T]) -> T:
+        """Describe to the end, also when whoever waits is cancelled: closed while it gathers, aiortc leaks sockets."""
+        task = asyncio.ensure_future(describing)
+        self._describing.add(task)
+        task.add_done_callback(self._described_whole)
+        return await asyncio.shield(task)
+
+    def _described_whole(self, task: asyncio.Future[Any]) -> None:
+        self._describing.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, whether or not anybody still waits
+
     def close(self) -> None:
         """Close in the background: with the network gone it can take seconds (livekit-signalling 5.10)."""
 
         async def bounded() -> None:
+            if self._describing:
+                await asyncio.wait(self._describing, timeout=CLOSE_TIMEOUT_S)
             try:
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await self.pc.close()
@@ -108,9 +126,10 @@ class _Peer:
 
 
 async def closed() -> None:
-    """Wait until every peer connection that was closed is gone; each takes `CLOSE_TIMEOUT_S` at most."""
-    while _closing:
-        await asyncio.wait(_closing)
+    """Wait until every peer connection that was closed on this event loop is gone; each within twice the time-out."""
+    loop = asyncio.get_running_loop()
+    while closing := [task for task in _closing if task.get_loop() is loop]:
+        await asyncio.wait(closing)
 
 
 class Sending:
@@ -217,6 +236,9 @@ class OfferingPeer(_Peer):
 
     async def offer(self, *, restart: bool = False) -> str:
         """The SDP of the next offer, candidates included; it may announce an ICE restart."""
+        return await self._whole(self._offer(restart))
+
+    async def _offer(self, restart: bool) -> str:
         if restart:
             aiortc_repairs.renew_credentials(self.pc)
         await self.pc.setLocalDescription(await self.pc.createOffer())
@@ -224,6 +246,9 @@ class OfferingPeer(_Peer):
 
     async def accept(self, sdp: str) -> None:
         """Apply the answer. Raises ValueError or aiortc's errors when it does not fit."""
+        await self._whole(self._accept(sdp))
+
+    async def _accept(self, sdp: str) -> None:
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
         await self._release_candidates()
 
@@ -251,6 +276,9 @@ class AnsweringPeer(_Peer):
         The name is the second token of the m-line's own `a=msid`: the track SID from a server, the cid from a client.
         aiortc's own track id cannot be trusted (livekit-signalling 5.1).
         """
+        return await self._whole(self._answer(sdp))
+
+    async def _answer(self, sdp: str) -> tuple[str, dict[str, str]]:
         async with self._lock:
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
             await self._release_candidates()

@@ -11,7 +11,6 @@ from service.core.audio import EncodedFrame
 from service.room import peers
 from service.room.peers import OfferingPeer, Sending
 from service.room.tracks import PacketQueue
-from service.sandbox.connections import Connections
 
 ANSWER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 20.0
@@ -31,18 +30,17 @@ class ForwardedTrack:
 
 
 class Downlink:
-    """Offers over `send(sdp, mid_to_track_id)`. `connections` closes `peer`, and describes it to the end."""
+    """Offers over `send(sdp, mid_to_track_id)`. `peer` is closed by whoever made it."""
 
     def __init__(
         self,
         *,
         sid: str,
         peer: OfferingPeer,
-        connections: Connections,
         send: Callable[[str, dict[str, str]], None],
         fault: Callable[[str], bool],
     ) -> None:
-        self._sid, self._peer, self._connections, self._send, self._fault = sid, peer, connections, send, fault
+        self._sid, self._peer, self._send, self._fault = sid, peer, send, fault
         peer.add_channels()
         self._sendings: dict[str, Sending] = {}  # track SID -> the m-line that carries it
         self._answer: asyncio.Future[str] | None = None
@@ -83,7 +81,7 @@ class Downlink:
 
     async def _offer(self) -> None:
         self._answer = asyncio.get_running_loop().create_future()
-        sdp = await self._connections.whole(self._peer.offer())
+        sdp = await self._peer.offer()
         by_mid = {mid: name for mid, name in peers.tracks_by_mid(sdp).items() if name in self._sendings}
         if self._fault("old-server"):
             sdp, by_mid = sdp.replace("a=msid-semantic:WMS *", "a=msid-semantic:WMS*"), {}

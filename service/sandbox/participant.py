@@ -17,7 +17,6 @@ from livekit.protocol.rtc import SignalTarget
 from service.core.audio import EncodedFrame
 from service.room import signal_protocol as signal
 from service.room.peers import AnsweringPeer, OfferingPeer
-from service.sandbox.connections import Connections
 from service.sandbox.downlink import Downlink, ForwardedTrack
 from service.sandbox.outbox import Outbox
 from service.sandbox.tokens import Grant
@@ -79,11 +78,9 @@ class Participant:
             ice_servers=[], changed=self._peer_changed, on_packet=self._on_packet, on_data=self._on_data
         )
         self.outgoing = OfferingPeer(ice_servers=[], changed=self._peer_changed)
-        self._connections = Connections(self.incoming, self.outgoing)
         self._downlink = Downlink(
             sid=self.info.sid,
             peer=self.outgoing,
-            connections=self._connections,
             send=lambda sdp, mid_to_track_id: outbox.put(self.signal.offer(sdp, mid_to_track_id)),
             fault=fault,
         )
@@ -197,7 +194,7 @@ class Participant:
         try:
             if not 1 <= sdp.count("\nm=") <= MAX_SECTIONS:
                 raise ValueError("no media section, or too many")
-            answer, by_mid = await self._connections.whole(self.incoming.answer(sdp))
+            answer, by_mid = await self.incoming.answer(sdp)
         except Exception as problem:  # aiortc raises whatever its parser raises
             log.info("an offer of %s cannot be used: %r", self.info.identity, problem)
             return self.end("STATE_MISMATCH", "RECONNECT")
@@ -258,8 +255,5 @@ class Participant:
         self.info.state = ParticipantInfo.DISCONNECTED
         self._room.changed(self)
         self.outbox.close()
-        self._connections.close()
-
-    async def closed(self) -> None:
-        """Wait until nothing keeps the connections of a closed participant any more."""
-        await self._connections.closed()
+        self.incoming.close()
+        self.outgoing.close()

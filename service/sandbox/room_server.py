@@ -171,7 +171,6 @@ class RoomServer:
             await participant.serve()
         finally:
             self._remove(room, participant)
-            await participant.closed()
 
     def _remove(self, room: EmbeddedRoom, participant: Participant) -> None:
         if room.participants.get(participant.info.identity) is participant:
