@@ -89,7 +89,7 @@ async def connect(
     url = f"{ws_url}{'&' if '?' in ws_url else '?'}token={quote(token, safe='')}"
     traces = aiohttp.TraceConfig()
     traces.on_request_redirect.append(_refuse_redirect)
-    async with aiohttp.ClientSession(trace_configs=[traces]) as http:
+    async with aiohttp.ClientSession(trace_configs=[traces], trust_env=True) as http:
         opened = await _open(http, url, open_timeout_s)
         if isinstance(opened, Retryable):
             raise opened  # here, where no library's error with the URL in it is its context

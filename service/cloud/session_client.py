@@ -159,7 +159,7 @@ class SessionClient:
         try:
             async with (
                 # Not unpacking keeps the limit on the body a limit on memory.
-                aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http,
+                aiohttp.ClientSession(timeout=timeout, auto_decompress=False, trust_env=True) as http,
                 http.request(method, url, json=body, headers=headers, allow_redirects=False) as answer,
             ):
                 content = await _read_bounded(answer.content)

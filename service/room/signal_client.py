@@ -47,7 +47,7 @@ async def connect(
     repeat the token in it.
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=OPEN_TIMEOUT_S)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as http:
         try:
             socket = await _open(http, base_url, token, resume_sid, in_query=False)
         except TokenRefused:
