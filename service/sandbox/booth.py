@@ -58,7 +58,7 @@ class Booth:
         # of which the server lets one pass every other second.
         self._orders: asyncio.Queue[pipe.Order] = asyncio.Queue()
         # Full when speaking takes longer than being spoken to: the oldest is the least useful.
-        self._utterances: asyncio.Queue[Utterance] = asyncio.Queue(UTTERANCES_WAITING)
+        self._utterances: asyncio.Queue[tuple[str, Utterance]] = asyncio.Queue(UTTERANCES_WAITING)
 
     def order(self, order: pipe.Order) -> None:
         """Do this, in the order given."""
@@ -169,7 +169,8 @@ class Booth:
             if isinstance(event, Utterance):
                 if self._utterances.full():
                     self._utterances.get_nowait()
-                self._utterances.put_nowait(event)
+                self._utterances.put_nowait((self._id, event))
+                self._id = secrets.token_hex(8)
             elif isinstance(event, Partial) and _speaks_english(self._run):
                 self._say(Heard(self._id, SOURCE_LANGUAGE, event.text, final=False))
 
@@ -184,17 +185,16 @@ class Booth:
         while True:
             try:
                 async with asyncio.timeout(IDLE_S):
-                    utterance = await self._utterances.get()
+                    identity, utterance = await self._utterances.get()
             except TimeoutError:
                 if self._stopping and not self._levels():
                     self._stopping, self._run = False, None
                     self._say(pipe.Finished())
                 continue
             if self._run is not None:
-                await self._interpret_one(utterance, self._run)
+                await self._interpret_one(identity, utterance, self._run)
 
-    async def _interpret_one(self, utterance: Utterance, run: Run) -> None:
-        identity, self._id = self._id, secrets.token_hex(8)
+    async def _interpret_one(self, identity: str, utterance: Utterance, run: Run) -> None:
         understood = utterance.understood and _speaks_english(run)
         language = SOURCE_LANGUAGE if _speaks_english(run) else run.source
         self._say(Heard(identity, language, utterance.text if understood else NOT_UNDERSTOOD, final=True))
@@ -204,8 +204,11 @@ class Booth:
 
     async def _speak_text(self, order: Speak) -> None:
         targets = tuple(self._voiced) if order.translate else (order.language,)
+        known = base_code(order.language) == SOURCE_LANGUAGE
         for target in targets:
-            text = self._book.translate(order.text, target) if order.translate else order.text
+            text: str | None = order.text
+            if order.translate:
+                text = self._book.translate(order.text, target) if known else None
             await self._say_in(target, order.id, text, b"")
 
     async def _say_in(self, target: str, identity: str, text: str | None, audio: bytes) -> None:

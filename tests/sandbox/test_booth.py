@@ -300,7 +300,7 @@ async def test_utterances_that_nobody_gets_to_do_not_pile_up():
     desk.booth._run = Run("en", ("es",), {})
     for number in range(20):
         desk.booth._on_events([Utterance(f"{number}", True, 0.0, 1.0, b"")])
-    waiting = [desk.booth._utterances.get_nowait().text for _ in range(desk.booth._utterances.qsize())]
+    waiting = [desk.booth._utterances.get_nowait()[1].text for _ in range(desk.booth._utterances.qsize())]
     assert waiting == [f"{number}" for number in range(12, 20)], "the latest"
 
 
