@@ -86,7 +86,12 @@ def sandbox(options: argparse.Namespace) -> int:
     try:
         keys = server.load_keys(options.credentials) if options.credentials else server.new_keys()
         serving = server.serve(
-            host=host.strip("[]"), port=int(port), keys=keys, faults=options.fault, until_eof=options.until_eof
+            host=host.strip("[]"),
+            port=int(port),
+            keys=keys,
+            faults=options.fault,
+            livekit=server.livekit_at(options.livekit, os.environ) if options.livekit else None,
+            until_eof=options.until_eof,
         )
         asyncio.run(serving)
     except (OSError, ValueError) as problem:
@@ -147,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("sandbox", help="our own small Palabra")
     verb.add_argument("--listen", default="127.0.0.1:8080", type=_address, metavar="HOST:PORT", help="port 0: any free")
     verb.add_argument("--credentials", type=Path, metavar="FILE", help="keeps ids, secrets and key over restarts")
+    verb.add_argument(
+        "--livekit", metavar="URL", help="rooms on this LiveKit server; its key in LIVEKIT_API_KEY, LIVEKIT_API_SECRET"
+    )
     verb.add_argument("--fault", action="append", default=[], metavar="NAME[=VALUE]", help="misbehave; may be repeated")
     verb.add_argument("--list-faults", action="store_true", help="every fault there is")
     verb.add_argument("--until-eof", action="store_true", help="end when standard input ends")

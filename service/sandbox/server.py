@@ -10,10 +10,11 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -23,6 +24,7 @@ from service.sandbox import engines, pipe, session_routes
 from service.sandbox.console import Console
 from service.sandbox.faults import Faults
 from service.sandbox.hub import Hub
+from service.sandbox.livekit_rooms import LiveKitRooms
 from service.sandbox.management import ManagementTask
 from service.sandbox.phrases import load_phrases
 from service.sandbox.room_server import RoomServer
@@ -74,12 +76,31 @@ def load_keys(path: Path) -> Keys:
     return keys
 
 
-class Sandbox:
-    """Everything behind one address. `mode` says what interprets."""
+@dataclass(frozen=True, slots=True)
+class LiveKit:
+    """A LiveKit server elsewhere, with one of its API keys."""
 
-    def __init__(self, *, keys: Keys, faults: Faults, mode: str) -> None:
+    url: str
+    key: SigningKey
+
+
+def livekit_at(url: str, environ: Mapping[str, str]) -> LiveKit:
+    """The LiveKit server at this URL with the key of the environment. Raises ValueError, naming what is missing."""
+    if urlsplit(url).scheme not in ("http", "https", "ws", "wss") or not urlsplit(url).hostname:
+        raise ValueError(f'--livekit: "{url}" is no URL; write for example wss://livekit.example')
+    missing = [name for name in ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET") if not environ.get(name)]
+    if missing:
+        raise ValueError(f"--livekit needs a key of that server: set {' and '.join(missing)}")
+    return LiveKit(url, SigningKey(environ["LIVEKIT_API_KEY"], environ["LIVEKIT_API_SECRET"]))
+
+
+class Sandbox:
+    """Everything behind one address. `mode` says what interprets; the rooms are embedded unless `livekit` has them."""
+
+    def __init__(self, *, keys: Keys, faults: Faults, mode: str, livekit: LiveKit | None = None) -> None:
         self._faults = faults
-        self._signing = SigningKey(keys.signing_key, keys.signing_secret)
+        self._livekit = livekit
+        self._signing = livekit.key if livekit is not None else SigningKey(keys.signing_key, keys.signing_secret)
         self._url = ""
         self._ending: set[asyncio.Task[None]] = set()
         self._console = Console(faults=faults, status=self._status)
@@ -95,23 +116,35 @@ class Sandbox:
             fault=faults.on,
         )
         self._hub.mode = mode
-        self._rooms = RoomServer(
-            verify=self._verify,
-            refresh=lambda grant: mint(grant, self._signing, now_s=time.time(), lifetime_s=REFRESHED_S),
-            fault=faults.on,
-            joined=self._joined,
-            left=self._left,
-        )
+        self._rooms = self._new_rooms()
         pair, api_key = ClientPair(keys.client_id, keys.client_secret), ApiKey(keys.api_key)
         self._app = web.Application(client_max_size=1 << 20)
         self._app.add_routes(
             [
-                *session_routes.routes(store=self._store, faults=faults, pair=pair, api_key=api_key),
+                *session_routes.routes(
+                    store=self._store,
+                    faults=faults,
+                    pair=pair,
+                    api_key=api_key,
+                    webrtc_url=livekit.url if livekit is not None else None,
+                ),
                 web.get("/", self._health),
                 web.get("/streaming-api/v1/speech-to-speech/stream", self._hub.serve),
                 *self._console.routes(),
-                *self._rooms.routes(),  # the last: they take any prefix
+                *(self._rooms.routes() if isinstance(self._rooms, RoomServer) else ()),  # last: they take any prefix
             ]
+        )
+
+    def _new_rooms(self) -> RoomServer | LiveKitRooms:
+        if self._livekit is not None:
+            elsewhere = self._livekit
+            return LiveKitRooms(url=elsewhere.url, key=elsewhere.key, joined=self._joined, left=self._left)
+        return RoomServer(
+            verify=self._verify,
+            refresh=lambda grant: mint(grant, self._signing, now_s=time.time(), lifetime_s=REFRESHED_S),
+            fault=self._faults.on,
+            joined=self._joined,
+            left=self._left,
         )
 
     async def run(self, host: str, port: int, started: Callable[[str], None]) -> None:
@@ -129,6 +162,8 @@ class Sandbox:
                     tasks.create_task(self._worker.run())
                     tasks.create_task(self._hub.tick())
                     tasks.create_task(self._expire())
+                    if isinstance(self._rooms, LiveKitRooms):
+                        tasks.create_task(self._rooms.run())
             finally:
                 await site.stop()
                 await asyncio.gather(self._hub.close(), self._rooms.close())
@@ -149,9 +184,14 @@ class Sandbox:
             "interpreter": self._hub.mode,
             "interpreter_pid": self._worker.pid,
             "sessions": len(self._store.sessions(now_s=time.time())),
-            "rooms": {name: sorted(room.participants) for name, room in self._rooms.rooms.items()},
+            "rooms": self._who_is_where(),
             "faults": self._faults.active(),
         }
+
+    def _who_is_where(self) -> dict[str, list[str]]:
+        if isinstance(self._rooms, LiveKitRooms):
+            return self._rooms.rooms
+        return {name: sorted(room.participants) for name, room in self._rooms.rooms.items()}
 
     # -- who meets whom -----------------------------------------------------------------------------------------
 
@@ -163,10 +203,12 @@ class Sandbox:
 
     def _join(self, room: str, publisher: str) -> pipe.Join:
         token = mint(Grant(f"{INTERPRETER}{room}", room), self._signing, now_s=time.time())
-        return pipe.Join(f"{self._url}/livekit/", token, publisher)
+        return pipe.Join(self._livekit.url if self._livekit else f"{self._url}/livekit/", token, publisher)
 
     def _created(self, session: StoredSession) -> None:
         self._console.created(session)
+        if isinstance(self._rooms, LiveKitRooms):
+            self._rooms.opened(session.room_name)
         task = ManagementTask(fault=self._faults.text)
         late_s = self._faults.number("late-interpreter") or 0.0
         if self._faults.on("no-interpreter"):
@@ -195,7 +237,15 @@ class Sandbox:
             self._store.left(session, now_s=time.time())
 
 
-async def serve(*, host: str, port: int, keys: Keys, faults: Sequence[str], until_eof: bool = False) -> None:
+async def serve(
+    *,
+    host: str,
+    port: int,
+    keys: Keys,
+    faults: Sequence[str],
+    livekit: LiveKit | None = None,
+    until_eof: bool = False,
+) -> None:
     """Run a sandbox until SIGTERM, SIGINT or, if asked, the end of standard input.
 
     The first line on standard output is JSON with the URL, the credentials and what interprets. Raises ValueError for
@@ -211,7 +261,9 @@ async def serve(*, host: str, port: int, keys: Keys, faults: Sequence[str], unti
         sys.stdout.write(json.dumps({"url": url, **credentials, "interpreter": mode}) + "\n")
         sys.stdout.flush()
 
-    running = asyncio.ensure_future(Sandbox(keys=keys, faults=switched, mode=mode).run(host, port, announce))
+    running = asyncio.ensure_future(
+        Sandbox(keys=keys, faults=switched, mode=mode, livekit=livekit).run(host, port, announce)
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)

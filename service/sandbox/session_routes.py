@@ -27,10 +27,12 @@ def routes(
     faults: Faults,
     pair: ClientPair,
     api_key: ApiKey,
+    webrtc_url: str | None = None,
     now_s: Callable[[], float] = time.time,
 ) -> list[web.RouteDef]:
-    """The routes of the session API, to be added to the sandbox's application."""
-    api = _SessionApi(store=store, faults=faults, now_s=now_s)
+    """The routes of the session API, to be added to the sandbox's application. `webrtc_url` names a LiveKit server
+    elsewhere; without it the rooms are at the address that was asked."""
+    api = _SessionApi(store=store, faults=faults, webrtc_url=webrtc_url, now_s=now_s)
 
     def guarded(handler: Handler) -> Handler:
         async def guard(request: web.Request) -> web.StreamResponse:
@@ -51,8 +53,11 @@ def routes(
 
 
 class _SessionApi:
-    def __init__(self, *, store: SessionStore, faults: Faults, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, *, store: SessionStore, faults: Faults, webrtc_url: str | None, now_s: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._webrtc_url = webrtc_url
         self._faults = faults
         self._now_s = now_s
 
@@ -66,7 +71,7 @@ class _SessionApi:
             session = self._store.create(wish, self._rights(wish), now_s=self._now_s())
         except TooManySessions:
             return _too_many(request)
-        return await session_faults.answer(request, self._faults, _created(request, session))
+        return await session_faults.answer(request, self._faults, _created(request, session, self._webrtc_url))
 
     def _rights(self, wish: SessionRequest) -> Rights:
         on = self._faults.on
@@ -145,13 +150,13 @@ def _bytes(header: str) -> bytes:
     return header.encode("utf-8", "surrogateescape")  # as aiohttp decoded it
 
 
-def _created(request: web.Request, session: StoredSession) -> dict[str, Any]:
+def _created(request: web.Request, session: StoredSession, webrtc_url: str | None) -> dict[str, Any]:
     ws_scheme = "wss" if request.scheme == "https" else "ws"
     data = {
         "publisher": session.publisher,
         "subscriber": list(session.subscribers),
         "webrtc_room_name": session.room_name,
-        "webrtc_url": f"{request.scheme}://{request.host}/livekit/",
+        "webrtc_url": webrtc_url or f"{request.scheme}://{request.host}/livekit/",
         "ws_url": f"{ws_scheme}://{request.host}/streaming-api/v1/speech-to-speech/stream",
         "intent": session.intent,
         "id": session.id,
