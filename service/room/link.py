@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 20.0
 PUBLISH_TIMEOUT_S = 10.0
 NEGOTIATE_TIMEOUT_S = 10.0
+# After these somebody wants us gone, or holds our token: no duel, and no haste (livekit-signalling 4.5).
+RETRY_AFTER_S = {"DUPLICATE_IDENTITY": 60.0, "PARTICIPANT_REMOVED": 60.0, "ROOM_DELETED": 10.0}
 RESTART_S = 3.0  # an ICE restart that is not answered by then is none
 MESSAGES_WAITING = 256
 
@@ -254,7 +256,8 @@ class RoomLink:
                 if media_lost and self._publisher_started:
                     self._start(self._negotiate(restart=True))
             case signal.Left(reason, action):
-                raise LinkLost(f"the room asks us to leave ({reason}, {action})")
+                retry_after_s = RETRY_AFTER_S.get(reason, 0.0)
+                raise LinkLost(f"the room asks us to leave ({reason}, {action})", retry_after_s=retry_after_s)
             case signal.Joined() | signal.TokenRefreshed() | signal.Ignored():
                 log.debug("! %s", type(event).__name__)
 

@@ -141,16 +141,18 @@ async def test_leaving_is_seen_at_once_and_frees_the_room():
 async def test_a_second_holder_of_the_identity_puts_the_first_one_out():
     async with embedded() as rooms, link.join(rooms.url, "r/box", sink_for=Listener()) as first:
         async with link.join(rooms.url, "r/box", sink_for=Listener()):
-            with pytest.raises(LinkLost, match="DUPLICATE_IDENTITY"):
+            with pytest.raises(LinkLost, match="DUPLICATE_IDENTITY") as caught:
                 await first.pump()
+            assert caught.value.retry_after_s == 60  # no duel
 
 
 async def test_a_room_that_ends_and_a_bad_token():
     async with embedded() as rooms:
         async with link.join(rooms.url, "r/box", sink_for=Listener()) as box:
             await rooms.server.end_room("r")
-            with pytest.raises(LinkLost, match="ROOM_DELETED"):
+            with pytest.raises(LinkLost, match="ROOM_DELETED") as caught:
                 await box.pump()
+            assert caught.value.retry_after_s == 10
         with pytest.raises(TokenRefused):
             async with link.join(rooms.url, "nonsense", sink_for=Listener()):
                 pass
