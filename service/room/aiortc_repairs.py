@@ -26,7 +26,7 @@ from aiortc.utils import random32, uint16_add
 from service.core.audio import EncodedFrame
 
 CONSENT_INTERVAL_S = 2.0
-CONSENT_EXPIRY_S = 20.0
+CONSENT_EXPIRY_S = 30.0  # RFC 7675 section 5.1
 RESTART_INTERVAL_S = 0.1
 
 _host_addresses = aioice.ice.get_host_addresses

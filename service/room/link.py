@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 20.0
 PUBLISH_TIMEOUT_S = 10.0
 NEGOTIATE_TIMEOUT_S = 10.0
+CHECKS_S = 1.0  # how long pion, LiveKit's ICE, checks a pair: 7 times, every 200 ms
 # After these somebody wants us gone, or holds our token: no duel, and no haste (livekit-signalling 4.5).
 RETRY_AFTER_S = {"DUPLICATE_IDENTITY": 60.0, "PARTICIPANT_REMOVED": 60.0, "ROOM_DELETED": 10.0}
-RESTART_S = 3.0  # an ICE restart that is not answered by then is none
+RESTART_S = 15.0  # as long as the server waits for a connection before it gives up again (4.1)
 MESSAGES_WAITING = 256
 
 T = TypeVar("T")
@@ -252,9 +253,8 @@ class RoomLink:
                 self._bind()
                 self._check_rights()
             case signal.Resumed(media_lost):
-                # The server restarts ICE on our subscriber connection by itself, on the other one when we do.
-                if media_lost and self._publisher_started:
-                    self._start(self._negotiate(restart=True))
+                if media_lost:
+                    self._start(self._restart_media())
             case signal.Left(reason, action):
                 retry_after_s = RETRY_AFTER_S.get(reason, 0.0)
                 raise LinkLost(f"the room asks us to leave ({reason}, {action})", retry_after_s=retry_after_s)
@@ -294,6 +294,17 @@ class RoomLink:
                 raise LinkLost(f"the room's answer cannot be used ({type(problem).__name__})") from problem
             if not await self._publisher.restarted(sdp, timeout_s=RESTART_S):
                 raise LinkLost("the room's media did not come back (publisher)")
+
+    async def _restart_media(self) -> None:
+        """The server restarts ICE on our subscriber connection by itself, on the publisher one when we do.
+
+        On the first one it is the server that checks, and where nothing came through within a second it has given every
+        pair up for good: then it has to restart once more, which it does at each resume.
+        """
+        began_s = time.monotonic()
+        await self._negotiate(restart=True)
+        if time.monotonic() - began_s > CHECKS_S:
+            await self._signalling.again()
 
     async def _answer_offers(self) -> None:
         while True:

@@ -101,6 +101,10 @@ class Signalling:
                         await self._socket.ws.send_bytes(frame)
             await asyncio.sleep(1.0)
 
+    async def again(self) -> None:
+        """Drop the socket, so that it is resumed."""
+        await self._socket.ws.close()
+
     async def close(self) -> None:
         """Say goodbye, and close within half a second."""
         ws = self._socket.ws

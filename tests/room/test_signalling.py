@@ -94,6 +94,15 @@ async def test_a_lost_socket_is_replaced_and_the_server_told_what_we_believe():
         assert server.heard == ["sync_state", "offer"] and one.resumes == 1
 
 
+async def test_a_resume_can_be_asked_for():
+    async with joined(JOIN, RESUMED) as (server, one):
+        events = one.events()
+        reading = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        await one.again()
+        assert await asyncio.wait_for(reading, 5) == signal.Resumed() and len(server.requests) == 2
+
+
 async def test_what_is_sent_meanwhile_waits():
     async with joined(JOIN, 503, 503, RESUMED) as (server, one):
         events = one.events()
