@@ -32,8 +32,22 @@ RESTART_INTERVAL_S = 0.1
 _host_addresses = aioice.ice.get_host_addresses
 
 
+_NEEDED = {
+    RTCPeerConnection: ("_RTCPeerConnection__connect",),
+    RTCRtpSender: ("_run_rtp",),
+    aioice.ice.Connection: ("query_consent", "build_request"),
+    aioice.ice: ("get_host_addresses",),
+}
+
+
 def install() -> None:
-    """Apply the repairs that are global to the process; doing it again changes nothing."""
+    """Apply the repairs that are global to the process; doing it again changes nothing.
+
+    Raises RuntimeError when the installed libraries are not the ones that these repairs were written for.
+    """
+    missing = [name for owner, names in _NEEDED.items() for name in names if not hasattr(owner, name)]
+    if missing:
+        raise RuntimeError(f"aiortc or aioice has no {', '.join(missing)}: install the versions that are pinned")
     opus = CODECS["audio"][0]
     if not any(feedback.type == "nack" for feedback in opus.rtcpFeedback):
         # Offer and answer retransmission and say that FEC is welcome (5.8, audio-path 3.2).

@@ -70,6 +70,7 @@ class RoomLink:
     ) -> None:
         self._signalling = signalling
         self._protocol = signalling.protocol
+        self._rights_at_first = self.rights()
         signalling.sync_state, signalling.media_lives = self._sync_state, self._media_lives
         self._sink_for = sink_for
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -139,7 +140,12 @@ class RoomLink:
         publication = Publication(cid=cid, name=name, sending=sending)
         self._publications[cid] = publication
         await self._send(self._protocol.add_track(cid=cid, name=name))
-        await self._or_failure(publication.accepted, PUBLISH_TIMEOUT_S, f"the room did not accept the track {name}")
+        try:
+            await self._or_failure(publication.accepted, PUBLISH_TIMEOUT_S, f"the room did not accept the track {name}")
+        except ServiceError:
+            del self._publications[cid]
+            self._publisher.remove_track(sending)
+            raise
         await self._negotiate()
         return publication
 
@@ -193,7 +199,8 @@ class RoomLink:
 
         async def up() -> None:
             await self._publisher.connected.wait()
-            await self._subscriber.connected.wait()
+            if "subscribe" in self.rights():  # else the server never opens that connection
+                await self._subscriber.connected.wait()
             await self._publisher.channel_open()
 
         await self._or_failure(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, "the room's media did not connect")
@@ -236,18 +243,14 @@ class RoomLink:
 
     async def _on_event(self, event: signal.ClientEvent) -> None:
         match event:
-            case signal.Offer():
-                self._offers.put_nowait(event)
-            case signal.Answer(sdp):
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(sdp)
-            case signal.Candidate(target, candidate_init, final):
-                peer = self._publisher if target == SignalTarget.PUBLISHER else self._subscriber
-                await peer.add_candidate(candidate_init, final=final)
+            case signal.Offer() | signal.Answer() | signal.Candidate():
+                await self._on_description(event)
             case signal.Published() | signal.Refused():
                 self._on_publishing(event)
             case signal.Unpublished():
                 raise LinkLost("the room has removed our track")
+            case signal.MutedByServer(sid, muted):
+                self._mute(sid, muted)
             case signal.Participants():
                 self._changed.set()
                 self._bind()
@@ -261,6 +264,17 @@ class RoomLink:
             case signal.Joined() | signal.TokenRefreshed() | signal.Ignored():
                 log.debug("! %s", type(event).__name__)
 
+    async def _on_description(self, event: signal.Offer | signal.Answer | signal.Candidate) -> None:
+        match event:
+            case signal.Offer():
+                self._offers.put_nowait(event)
+            case signal.Answer(sdp):
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(sdp)
+            case signal.Candidate(target, candidate_init, final):
+                peer = self._publisher if target == SignalTarget.PUBLISHER else self._subscriber
+                await peer.add_candidate(candidate_init, final=final)
+
     def _on_publishing(self, event: signal.Published | signal.Refused) -> None:
         publication = self._publications.get(event.cid or "")
         if publication is None or publication.accepted.done():
@@ -272,9 +286,15 @@ class RoomLink:
             text = f"the room refuses the track {publication.name} ({event.reason})"
             publication.accepted.set_exception(LinkLost(text))
 
+    def _mute(self, sid: str, muted: bool) -> None:
+        for cid, track in self._accepted.items():
+            if track.sid == sid:
+                log.warning("the room has %s our track", "muted" if muted else "unmuted")
+                self._publications[cid].sending.mute(muted)
+
     def _check_rights(self) -> None:
-        lost = frozenset({"publish", "data"}) - self.rights() if self._publications else frozenset()
-        if lost:
+        lost = self._rights_at_first & {"publish", "data"} - self.rights()
+        if lost and self._publications:
             raise PermissionMissing(lost)
 
     # -- negotiation --------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class _Peer:
         self._changed = changed
         self._tasks: set[asyncio.Future[None]] = set()
         self._described = False
-        self._early_candidates: list[str] = []
+        self._early_candidates: list[tuple[str, bool]] = []
         self._describing: set[asyncio.Future[Any]] = set()
         self.pc.on("connectionstatechange", self._on_state)
 
@@ -67,7 +67,7 @@ class _Peer:
     async def add_candidate(self, candidate_init: str, *, final: bool) -> None:
         """Take one trickled candidate (browser JSON), also before the remote description. Bad ones are ignored."""
         if not self._described:
-            self._early_candidates.append(candidate_init)
+            self._early_candidates.append((candidate_init, final))
             return
         try:
             init = json.loads(candidate_init or "{}")
@@ -85,8 +85,8 @@ class _Peer:
     async def _release_candidates(self) -> None:
         self._described = True
         early, self._early_candidates = self._early_candidates, []
-        for candidate_init in early:
-            await self.add_candidate(candidate_init, final=False)
+        for candidate_init, final in early:
+            await self.add_candidate(candidate_init, final=final)
 
     async def answers(self) -> bool:
         """Whether the far end of the connection answers now."""
@@ -138,6 +138,7 @@ class Sending:
     def __init__(self, transceiver: RTCRtpTransceiver) -> None:
         self.transceiver = transceiver
         self._source: EncodedSource | None = None
+        self._muted = False
         self._given = asyncio.Event()
         self._reading: asyncio.Future[EncodedFrame] | None = None
         aiortc_repairs.send_frames(transceiver.sender, self._read)
@@ -148,8 +149,16 @@ class Sending:
         return self._source is None
 
     def carry(self, source: EncodedSource | None) -> None:
-        """Send what `source` gives from now on; None falls silent."""
-        self._source = source
+        """Send what `source` gives from now on; None frees the m-line."""
+        self._source, self._muted = source, False
+        self._look_again()
+
+    def mute(self, on: bool) -> None:
+        """Send nothing, or go on; what the source gives meanwhile is its own affair."""
+        self._muted = on
+        self._look_again()
+
+    def _look_again(self) -> None:
         self._given.set()
         if self._reading is not None:
             self._reading.cancel()
@@ -157,7 +166,7 @@ class Sending:
     async def _read(self) -> EncodedFrame:
         while True:
             self._given.clear()
-            if self._source is None:
+            if self._source is None or self._muted:
                 await self._given.wait()
                 continue
             self._reading = asyncio.ensure_future(self._source.read())

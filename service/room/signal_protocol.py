@@ -16,6 +16,7 @@ from livekit.protocol.rtc import (
     DataChannelReceiveState,
     JoinResponse,
     LeaveRequest,
+    MuteTrackRequest,
     ParticipantUpdate,
     Ping,
     Pong,
@@ -90,6 +91,14 @@ class Unpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class MutedByServer:
+    """A moderator muted a track of ours; unmuting is left to us (livekit-signalling 3.7)."""
+
+    sid: str
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Participants:
     """The participant table has changed."""
 
@@ -131,6 +140,7 @@ ClientEvent = (
     | Published
     | Refused
     | Unpublished
+    | MutedByServer
     | Participants
     | TokenRefreshed
     | Resumed
@@ -209,6 +219,9 @@ class SignalClient:
 
     def _on_track_unpublished(self, unpublished: SignalResponse) -> list[ClientEvent]:
         return [Unpublished(unpublished.track_sid)]  # type: ignore[attr-defined]
+
+    def _on_mute(self, mute: MuteTrackRequest) -> list[ClientEvent]:
+        return [MutedByServer(mute.sid, mute.muted)]
 
     def _on_request_response(self, response: RequestResponse) -> list[ClientEvent]:
         if response.reason == RequestResponse.OK:

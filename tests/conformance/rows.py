@@ -1,0 +1,100 @@
+"""The rows of the conformance list, and the table of what came out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from tests.conformance.servers import NAMES
+
+ALONE = "scripted"  # no server at all, or one that this test made to lie
+COLUMNS = (*NAMES, ALONE)
+ROW = re.compile(r"test_row_(\d+)_")
+SERVER = re.compile(rf"[\[-]({'|'.join(map(re.escape, NAMES))})[\]-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the row asks, and why some of its cells are empty."""
+
+    title: str
+    remark: str = ""
+
+
+LATER = Row("reconnection, networks that fail", "not yet")
+ROWS: dict[int, Row] = dict.fromkeys(range(21, 33), LATER) | {
+    1: Row("URLs of every form", "paths, IPv6 and TLS need a proxy or a certificate before a real server"),
+    2: Row("token in the header, then the query, never shown"),
+    3: Row("each refusal in its class", "a healthy server refuses tokens only; the rest is scripted"),
+    4: Row("no join: given up in time"),
+    5: Row("hears and is heard, old mode and new", "1.8.4 is the old mode, 1.13.5 the new one, the embedded both"),
+    6: Row("frames that mean nothing are survived", "told by the relay, in a session of the server's"),
+    7: Row("pings, silence, interval 0", "intervals rewritten by the relay"),
+    8: Row("ids of offers and answers", "stale answers told by the relay"),
+    9: Row("three offers back to back", "servers wait for each answer; only a scripted one does not"),
+    10: Row("early, foreign and missing candidates", "put in order by the relay"),
+    11: Row("second offer while connecting"),
+    12: Row("tracks come and go three times"),
+    13: Row("two tracks swapped on their m-lines", "swapped in the offer by the relay"),
+    14: Row("cid is the msid token, either order"),
+    15: Row("a track refused, or not answered"),
+    16: Row("data both ways", "a topic comes by the server API, so not from the embedded room"),
+    17: Row("sequence numbers of reliable data"),
+    18: Row("data before its sender is known", "the update is held back by the relay"),
+    19: Row("muted by the server", "by the server API; told by the relay to the embedded room's client"),
+    20: Row("own track unpublished", "by the server API; told by the relay to the embedded room's client"),
+    21: Row(
+        "signalling reset, and refused for 3 s", "the embedded room does not resume: a new session, see test_daemon"
+    ),
+    23: Row("media blocked for 5 and 19 s", "no test yet of 8, 12 and 45 s, nor on the embedded room"),
+    33: Row("rights that the token lacks"),
+    41: Row("private members of aiortc and aioice", "needs no server"),
+}
+
+
+def known(reason: str) -> pytest.MarkDecorator:
+    """A failure of our client that is known: KNOWN in the table; pass once it is mended, and then the mark must go."""
+    return pytest.mark.xfail(reason=reason, strict=False)
+
+
+class Results:
+    """The worst of each cell."""
+
+    ORDER = ("pass", "skip", "KNOWN", "FAIL")
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[int, str], str] = {}
+        self._notes: dict[int, set[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._cells)
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take one report of any phase of any test."""
+        found = ROW.search(report.nodeid)
+        if found is None or (report.passed and report.when != "call"):
+            return
+        server = SERVER.search(report.nodeid)
+        row, column = int(found[1]), server[1] if server else ALONE
+        known = getattr(report, "wasxfail", "")
+        if known and report.skipped:
+            self._notes.setdefault(row, set()).add(known)
+        outcome = (
+            "KNOWN" if known and report.skipped else {"passed": "pass", "skipped": "skip"}.get(report.outcome, "FAIL")
+        )
+        cell = self._cells.get((row, column), "pass")
+        self._cells[row, column] = max(cell, outcome, key=self.ORDER.index)
+
+    def table(self) -> str:
+        """All rows; an empty cell has its reason at the end of the line."""
+        lines = [f"{'row':>3}  {'':<{_WIDTH}} " + " ".join(f"{name:<9}" for name in COLUMNS)]
+        for number, row in sorted(ROWS.items()):
+            cells = " ".join(f"{self._cells.get((number, name), '-'):<9}" for name in COLUMNS)
+            lines.append(f"{number:>3}  {row.title:<{_WIDTH}} {cells} {row.remark}".rstrip())
+            lines.extend(f"{'':>{_WIDTH + 6}}KNOWN: {note}" for note in sorted(self._notes.get(number, ())))
+        return "\n".join(lines)
+
+
+_WIDTH = max(len(row.title) for row in ROWS.values())
