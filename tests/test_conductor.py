@@ -361,6 +361,7 @@ async def test_a_websocket_that_closes_hands_over_to_the_data_channel():
     [
         (Phase.READY, []),
         (Phase.CREATING, ["create"]),
+        (Phase.JOINING, ["create", "join", "delete"]),
         (Phase.PREPARING, ["create", "join", "set_task es", "end_task", "leave", "delete"]),
         (Phase.LIVE, ["create", "join", "set_task es", "end_task", "leave", "delete"]),
         (Phase.PAUSED, ["create", "join", "set_task es", "pause_task", "end_task", "leave", "delete"]),
@@ -373,6 +374,8 @@ async def test_a_stop_does_what_is_due_in_each_phase(phase, due):
     async with stage(autostart=phase is not Phase.READY) as box:
         if phase is Phase.CREATING:
             box.world.create_s = 60
+        if phase is Phase.JOINING:
+            box.world.join_s = 60
         if phase in (Phase.WAITING, Phase.FAULT):
             error = CloudUnreachable("gone") if phase is Phase.WAITING else CloudRejected("no balance")
             box.world.refuse_create = [error]

@@ -21,8 +21,7 @@ class World:
         self.refuse_join: list[ServiceError] = []
         self.refuse_socket: list[ServiceError] = []
         self.silent: set[str] = set()
-        self.create_s = 0.0
-        self.hang_leave = False
+        self.create_s = self.join_s = 0.0
         self.links: list[FakeLink] = []
         self.sockets: list[FakeSocket] = []
 
@@ -44,6 +43,7 @@ class World:
     @asynccontextmanager
     async def join(self, session, line_in, sink_for) -> AsyncIterator["FakeLink"]:
         self.said.append("join")
+        await asyncio.sleep(self.join_s)
         if self.refuse_join:
             raise self.refuse_join.pop(0)
         self.links.append(FakeLink(self))
