@@ -83,7 +83,7 @@ async def embedded() -> AsyncIterator[Server]:
 
 def required() -> bool:
     """Whether a missing real server is a failure, as in CI."""
-    return bool(os.environ.get("BOOTHD_REQUIRE_SERVERS"))
+    return bool(os.environ.get("REQUIRE_LIVEKIT_SERVERS"))
 
 
 def binary(version: str) -> str:
