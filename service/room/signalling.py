@@ -125,7 +125,7 @@ class Signalling:
                     yield event
 
     async def _resume(self, lost: str) -> None:
-        log.warning("%s; resuming", lost)
+        log.info("%s; resuming", lost)
         until_s = time.monotonic() + RESUME_S
         await self._socket.stack.aclose()
         for delay_s in chain(RESUME_AFTER_S, repeat(RESUME_AFTER_S[-1])):
@@ -141,7 +141,7 @@ class Signalling:
                 if time.monotonic() + RESUME_AFTER_S[-1] > until_s or not await self.media_lives():
                     raise LinkLost(f"{lost}; {problem}") from None
         self.resumes += 1
-        log.warning("the room's signalling is back")
+        log.info("the room's signalling is back")
 
     async def _resume_once(self) -> None:
         me = self.protocol.me
