@@ -19,6 +19,7 @@ from service.cloud.session_client import SessionClient
 from service.conductor import Conductor
 from service.control import Controls
 from service.core import lamps as lamp_table
+from service.core.audio import Level
 from service.core.captions import Caption
 from service.core.devices import parse_device
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
@@ -98,7 +99,7 @@ class Box:
         return now_s - min(self.capture.last_period_s, self.playback.last_period_s) < HEARTBEAT_S
 
 
-def _level(level: Any) -> dict[str, float]:
+def _level(level: Level) -> dict[str, float]:
     return {"peak_dbfs": level.peak_dbfs, "rms_dbfs": level.rms_dbfs}
 
 

@@ -31,9 +31,10 @@ DEFAULT_CONFIG = Path("/etc/boothd/boothd.toml")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one verb and exit with its code."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
     if not hasattr(options, "run"):
-        _parser().print_help()
+        parser.print_help()
         sys.exit(USAGE)
     sys.exit(options.run(options))
 

@@ -95,7 +95,6 @@ class RoomLink:
             on_packet=self._on_packet,
             on_data=self._on_data,
         )
-        self.packets_received = 0
 
     # -- what its users call --------------------------------------------------------------------------------------
 
@@ -126,7 +125,7 @@ class RoomLink:
     @property
     def packets_sent(self) -> int:
         """RTP packets sent so far, on all tracks of ours."""
-        return aiortc_repairs.packet_counts(self._publisher.pc)[1]
+        return aiortc_repairs.packets_sent(self._publisher.pc)
 
     @property
     def resumes(self) -> int:
@@ -353,7 +352,6 @@ class RoomLink:
                 self._sinks[mid] = (sid, self._sink_for(tracks[sid]))
 
     def _on_packet(self, mid: str, frame: EncodedFrame) -> None:
-        self.packets_received += 1
         _, sink = self._sinks.get(mid, ("", None))
         if sink is not None:
             sink.push(frame)

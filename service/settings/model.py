@@ -170,7 +170,7 @@ class Log(Section):
 
 
 class Credentials(Section):
-    """Never in a settings file: see sources.py."""
+    """Never in a settings file: see secrets.py."""
 
     client_id: SecretStr | None = None
     client_secret: SecretStr | None = None
