@@ -127,7 +127,6 @@ class Signalling:
     async def _resume(self, lost: str) -> None:
         log.info("%s; resuming", lost)
         until_s = time.monotonic() + RESUME_S
-        await self._socket.stack.aclose()
         for delay_s in chain(RESUME_AFTER_S, repeat(RESUME_AFTER_S[-1])):
             await asyncio.sleep(delay_s)
             try:
@@ -146,6 +145,7 @@ class Signalling:
     async def _resume_once(self) -> None:
         me = self.protocol.me
         assert me is not None  # we have joined
+        await self._socket.stack.aclose()  # the last one, which broke or had nothing to say
         self._socket = await _open(self._url, self._token, me.sid)
         match await _first(self._socket.ws, self.protocol):
             case signal.Resumed():

@@ -24,9 +24,9 @@ LOST_MEDIA = Response(leave=LeaveRequest(reason="CONNECTION_TIMEOUT", action="RE
 
 
 class Server:
-    """`first` gives the first message of each connection by its number, or an HTTP status instead of one."""
+    """`first` gives the first message of each connection by its number, an HTTP status instead, or silence (None)."""
 
-    def __init__(self, first: Callable[[int], Response | int]) -> None:
+    def __init__(self, first: Callable[[int], Response | int | None]) -> None:
         self._first = first
         self.requests: list[web.Request] = []
         self.heard: list[str] = []
@@ -40,7 +40,8 @@ class Server:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets.append(socket)
-        await socket.send_bytes(first.SerializeToString())
+        if first is not None:
+            await socket.send_bytes(first.SerializeToString())
         async for frame in socket:
             self.heard.append(SignalRequest.FromString(frame.data).WhichOneof("message"))
         return socket
@@ -58,7 +59,7 @@ async def _valid(_: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def joined(*firsts: Response | int) -> AsyncIterator[tuple[Server, signalling.Signalling]]:
+async def joined(*firsts: Response | int | None) -> AsyncIterator[tuple[Server, signalling.Signalling]]:
     """A server that says these first, the last one again and again."""
     server = Server(lambda number: firsts[min(number, len(firsts)) - 1])
     app = web.Application()
@@ -160,6 +161,17 @@ async def test_a_server_that_stays_away_is_given_up(monkeypatch):
         with pytest.raises(LinkLost, match=r"signalling was closed.*HTTP 503"):
             await anext(events)
         assert len(server.requests) > 3
+
+
+async def test_a_server_that_says_nothing_is_tried_again_and_its_socket_closed(monkeypatch):
+    async with joined(JOIN, None, RESUMED) as (server, one):
+        monkeypatch.setattr(signalling, "JOIN_TIMEOUT_S", 0.05)
+        await server.drop()
+        assert await anext(one.events()) == signal.Resumed()
+        async with asyncio.timeout(5):
+            while not server.sockets[1].closed:
+                await asyncio.sleep(0.01)
+        assert not server.sockets[2].closed
 
 
 async def test_without_media_there_is_nothing_to_wait_for():
