@@ -216,9 +216,11 @@ class Ear:
     """A sink that keeps the number and the time of what it hears."""
 
     def __init__(self) -> None:
+        self.packets = 0
         self.heard: dict[int, float] = {}
 
     def push(self, frame: EncodedFrame) -> None:
+        self.packets += 1
         if len(frame.payload) != 45:
             return  # not one of ours
         self.heard.setdefault(struct.unpack_from(">I", frame.payload, 1)[0], time.monotonic())
@@ -323,12 +325,12 @@ async def exchanged_with_the_rust_sdk(net: Relay, room: rtc.Room, other: Talk) -
 
     async def speak(for_s: float) -> int:
         """How many packets of it are heard."""
-        before = other.room.packets_received
+        before = other.ear.packets
         for n in range(round(for_s / 0.01)):
             if n % 2:
                 other.speak(n)
             await source.capture_frame(rtc.AudioFrame(b"\x10\x20" * 480, 48_000, 1, 480))
-        return other.room.packets_received - before
+        return other.ear.packets - before
 
     async with asyncio.timeout(10):
         while await speak(0.2) < 8:
