@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiortc import RTCIceServer
 from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import JoinResponse, SignalTarget
 
@@ -23,6 +22,7 @@ from service.core.ports import EncodedSink, EncodedSource
 from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import DataMessage, DataReceiver, DataSender
+from service.room.ice_servers import ice_servers
 from service.room.peers import AnsweringPeer, OfferingPeer, Sending
 from service.room.signalling import RESUME_S, Signalling
 from service.room.signalling import join as signalling_join
@@ -400,16 +400,6 @@ class RoomLink:
         if not wanted.done() or wanted.cancelled():
             raise LinkLost(otherwise)
         return wanted.result()
-
-
-def ice_servers(join: JoinResponse) -> list[RTCIceServer]:
-    """Nothing but TURN, one URL: a LiveKit server learns our address from our checks, and STUN servers that cannot be
-    reached cost five seconds (livekit-signalling 5.3)."""
-    for server in join.ice_servers:
-        for url in server.urls:
-            if url.startswith(("turn:", "turns:")):
-                return [RTCIceServer(urls=[url], username=server.username, credential=server.credential)]
-    return []
 
 
 @asynccontextmanager
