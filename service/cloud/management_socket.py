@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from service.core.errors import CloudBusy, CloudUnreachable, LinkLost, Retryable, SessionLost
+from service.core.errors import Cause, CloudBusy, CloudUnreachable, LinkLost, Retryable, SessionLost
 
 MESSAGE_LIMIT_BYTES = 4 * 1024 * 1024
 RATE_LIMIT_BACK_OFF_S = 60.0
@@ -38,7 +38,8 @@ class ManagementSocket:
             except TimeoutError:
                 silent_s += self._ping_s
                 if silent_s >= self._silence_s:
-                    raise LinkLost(f"the management socket was silent for {silent_s:g} s") from None
+                    text = f"the management socket was silent for {silent_s:g} s"
+                    raise LinkLost(text, cause=Cause.NETWORK) from None
                 await self._said(self._ws.ping())  # a broken one shows in the next receive
                 continue
             silent_s = 0.0
@@ -55,7 +56,7 @@ class ManagementSocket:
     async def send(self, message: bytes) -> None:
         """Send one message as text. Raises LinkLost when the socket is no longer open."""
         if self._ws.closed or not await self._said(self._ws.send_str(message.decode())):
-            raise LinkLost("the management socket is closed")
+            raise LinkLost("the management socket is closed", cause=Cause.NETWORK)
 
     async def _said(self, sending: Awaitable[None]) -> bool:
         try:
@@ -74,7 +75,7 @@ class ManagementSocket:
             raise SessionLost(f"the cloud closed the management socket ({last.data})")
         if last.type is aiohttp.WSMsgType.ERROR:
             raise CloudUnreachable(f"the management socket carried no message ({self._ws.close_code})")
-        raise LinkLost("the management socket broke")
+        raise LinkLost("the management socket broke", cause=Cause.NETWORK)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ Anything else is a programmer's error: it is not caught and ends the process.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 
 class FaultCode(IntEnum):
@@ -35,24 +35,67 @@ class FaultCode(IntEnum):
     BOX = 6
 
 
+class Cause(Enum):
+    """Why the translation was not heard: the closed list of which every loss of LIVE names one."""
+
+    NETWORK = "network"  # cloud and room cannot be reached
+    MEDIA = "media"  # the room can be reached, its media cannot
+    ADDRESS = "address"  # the box has another address than the connection was made with
+    ROOM = "room"  # the room's server went away, or let go of us
+    ROOM_GONE = "room gone"  # it knows neither us nor our room any more
+    REMOVED = "removed"  # somebody has put us out
+    DUPLICATE = "duplicate"  # another participant has our token
+    SESSION = "session"  # the cloud ended the session, or lost the translation
+    TRANSLATOR = "translator"  # the translator has left the room, or gives no sound
+    SERVICE = "service"  # the cloud has trouble of its own, or is busy
+    CREDENTIALS = "credentials"  # credentials, rights, balance
+    REFUSED = "refused"  # the cloud refuses the language pair
+    SOUND_IN = "line-in"
+    SOUND_OUT = "line-out"
+    BOX = "box"  # settings, pins, the clock
+
+
+_CAUSES = {
+    FaultCode.NETWORK: Cause.NETWORK,
+    FaultCode.CREDENTIALS: Cause.CREDENTIALS,
+    FaultCode.SOUND_IN: Cause.SOUND_IN,
+    FaultCode.SOUND_OUT: Cause.SOUND_OUT,
+    FaultCode.SERVICE: Cause.SERVICE,
+    FaultCode.BOX: Cause.BOX,
+}
+
+
+def cause_of(code: FaultCode) -> Cause:
+    """What an error of this code is caused by when nothing else is known."""
+    return _CAUSES[code]
+
+
 class ServiceError(Exception):
-    """Base of all expected errors. The text is one sentence for a person and holds no secret."""
+    """Base of all expected errors. The text is one sentence for a person and holds no secret.
+
+    Without a `cause` it is that of the code.
+    """
 
     code: FaultCode = FaultCode.BOX
+    cause: Cause = Cause.BOX
 
-    def __init__(self, text: str, *, code: FaultCode | None = None) -> None:
+    def __init__(self, text: str, *, code: FaultCode | None = None, cause: Cause | None = None) -> None:
         super().__init__(text)
         if code is not None:
-            self.code = code
+            self.code, self.cause = code, cause_of(code)
+        if cause is not None:
+            self.cause = cause
 
 
 class Retryable(ServiceError):
     """Time mends it. `retry_after_s` is the least wait that the other side asked for, if any."""
 
-    code = FaultCode.NETWORK
+    code, cause = FaultCode.NETWORK, Cause.NETWORK
 
-    def __init__(self, text: str, *, code: FaultCode | None = None, retry_after_s: float = 0.0) -> None:
-        super().__init__(text, code=code)
+    def __init__(
+        self, text: str, *, code: FaultCode | None = None, cause: Cause | None = None, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(text, code=code, cause=cause)
         self.retry_after_s = retry_after_s
 
 
@@ -63,30 +106,34 @@ class CloudUnreachable(Retryable):
 class CloudBusy(Retryable):
     """The cloud asks us to come back later (429, or a limit of parallel sessions)."""
 
-    code = FaultCode.SERVICE
+    code, cause = FaultCode.SERVICE, Cause.SERVICE
 
 
 class SessionLost(Retryable):
     """The cloud ended the session or lost its task."""
 
-    code = FaultCode.SERVICE
+    code, cause = FaultCode.SERVICE, Cause.SESSION
 
 
 class LinkLost(Retryable):
     """The room is gone: signalling, media, or we were asked to leave."""
 
+    cause = Cause.ROOM
+
 
 class SoundCardLost(Retryable):
     """A sound card that was there is gone."""
 
-    code = FaultCode.SOUND_OUT
+    code, cause = FaultCode.SOUND_OUT, Cause.SOUND_OUT
 
 
 class NeedsPerson(ServiceError):
     """A person mends it. `retry_s` is the slow retry that the box makes by itself meanwhile."""
 
-    def __init__(self, text: str, *, code: FaultCode | None = None, retry_s: float = 60.0) -> None:
-        super().__init__(text, code=code)
+    def __init__(
+        self, text: str, *, code: FaultCode | None = None, cause: Cause | None = None, retry_s: float = 60.0
+    ) -> None:
+        super().__init__(text, code=code, cause=cause)
         self.retry_s = retry_s
 
 
@@ -99,7 +146,7 @@ class BadSettings(NeedsPerson):
 class CloudRejected(NeedsPerson):
     """The cloud refuses the credentials, the rights of the token, or has no balance left."""
 
-    code = FaultCode.CREDENTIALS
+    code, cause = FaultCode.CREDENTIALS, Cause.CREDENTIALS
 
 
 class TokenRefused(CloudRejected):
@@ -119,13 +166,13 @@ class PermissionMissing(CloudRejected):
 class TaskRefused(NeedsPerson):
     """The cloud refuses the language pair or one of its options."""
 
-    code = FaultCode.SERVICE
+    code, cause = FaultCode.SERVICE, Cause.REFUSED
 
 
 class SoundCardMissing(NeedsPerson):
     """The configured sound device does not exist or cannot do what the road needs."""
 
-    code = FaultCode.SOUND_IN
+    code, cause = FaultCode.SOUND_IN, Cause.SOUND_IN
 
 
 class PinsUnusable(NeedsPerson):

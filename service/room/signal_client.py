@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import aiohttp
 
-from service.core.errors import LinkLost, TokenRefused
+from service.core.errors import Cause, LinkLost, TokenRefused
 from service.room.signal_protocol import PROTOCOL
 
 log = logging.getLogger(__name__)
@@ -79,10 +79,14 @@ async def _open(
         status = refusal.status
     except (aiohttp.ClientError, OSError, TimeoutError) as problem:
         # `from None`: aiohttp's errors carry the URL, and the URL may carry the token.
-        raise LinkLost(f"the room's signalling cannot be reached ({type(problem).__name__})") from None
+        raise LinkLost(
+            f"the room's signalling cannot be reached ({type(problem).__name__})", cause=Cause.NETWORK
+        ) from None
     if status in (401, 403) or await _validate(http, base_url, token) in (401, 403):
         raise TokenRefused(f"the room refuses the token (HTTP {status})")
-    raise LinkLost(f"the room refuses the connection (HTTP {status})")
+    # 400 and 404 say that there is nothing to join (1.6); a 5xx or 429 is the server's own trouble.
+    cause = Cause.ROOM_GONE if status in (400, 404) else Cause.SERVICE
+    raise LinkLost(f"the room refuses the connection (HTTP {status})", cause=cause)
 
 
 async def _validate(http: aiohttp.ClientSession, base_url: str, token: str) -> int | None:
