@@ -37,10 +37,13 @@ from service.sound.opus import OpusDecoder, OpusEncoder
 from service.sound.pcm import InputPcm, OutputPcm
 from service.sound.playback import Playback
 from service.sound.wav import WavInput, WavOutput
+from service.system import journal
+from service.system.addresses import host_addresses
 from service.web import server
 
 LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
+ADDRESS_POLL_S = 1.0
 HEARTBEAT_S = 2.0
 CLOSING_S = 0.3
 SWITCH_INTERVAL_S = 0.0005  # so the sound threads get the interpreter in time beside a busy one (audio-path 6)
@@ -141,6 +144,7 @@ async def open_box(
             line_out=playback,
             autostart=settings.box.autostart == "always",
             on_caption=on_caption,
+            on_outage=journal.on_outage,
         )
         buttons = Buttons(
             pins=pins, ask=conductor.ask, **{name: pin.pin for name, pin in settings.buttons if pin is not None}
@@ -187,6 +191,7 @@ async def run_box(box: Box) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_test_lamps(box.board))
         tasks.create_task(_watch_sound(box))
+        tasks.create_task(_watch_addresses(box))
         tasks.create_task(box.conductor.run())
 
 
@@ -203,6 +208,18 @@ async def _watch_sound(box: Box) -> None:
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown)
         await asyncio.sleep(SOUND_POLL_S)
+
+
+async def _watch_addresses(box: Box) -> None:
+    """Another network: media that went by an address that is gone is lost, and whoever waits for a network need not."""
+    before = host_addresses()
+    while True:
+        await asyncio.sleep(ADDRESS_POLL_S)
+        now = host_addresses()
+        if now != before:
+            before = now
+            box.rooms.moved(now)
+            box.conductor.look_again()
 
 
 async def _connections_closed() -> None:

@@ -16,31 +16,37 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from service.board import Board
-from service.control import Control, Controls
+from service.control import TRANSLATOR, Control, Controls
 from service.core import messages
 from service.core.backoff import Backoff
 from service.core.captions import Caption, Captions
 from service.core.commands import Command, End, Mute, NextPair, ToggleLive
 from service.core.errors import (
+    Cause,
     CloudUnreachable,
     FaultCode,
+    LinkLost,
     NeedsPerson,
     PermissionMissing,
     Retryable,
     ServiceError,
     TokenRefused,
+    cause_of,
 )
-from service.core.languages import LanguagePair, Menu
+from service.core.languages import LanguagePair, Menu, pick_track
+from service.core.outages import Outage, Outages
 from service.core.phase import Phase, may_step
-from service.core.ports import LineIn, LineOut, Rooms, Sessions
+from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Rooms, Sessions
 from service.core.problems import clean
 from service.core.status import Fault
 from service.core.translation import TranslationTask
+from service.core.watches import DataWatch, SoundWatch
 
 log = logging.getLogger(__name__)
 
 SOCKET_READY_S = 10.0  # no readiness over the WebSocket within this: the data channel is tried (palabra-api 2.9)
 FAREWELL_S = 0.3
+WATCH_S = 0.5
 COMPLAINTS = 100  # codes of the cloud that are logged in one session
 OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
 
@@ -60,13 +66,15 @@ class Conductor:
         line_out: LineOut,
         autostart: bool,
         on_caption: Callable[[Caption], None],
+        on_outage: Callable[[Outage], None],
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._board, self._menu = board, menu
         self._sessions, self._rooms, self._controls = sessions, rooms, controls
         self._line_in, self._line_out = line_in, line_out
-        self._on_caption, self._clock, self._chance = on_caption, clock, chance
+        self._on_caption, self._on_outage = on_caption, on_outage
+        self._clock, self._chance = clock, chance
         self._phase = Phase.STARTING
         self._fault: Fault | None = None
         self._sound_fault: Fault | None = None
@@ -75,6 +83,11 @@ class Conductor:
         self._pausing = False
         self._ask_subscribe = False
         self._task: TranslationTask | None = None
+        self._link: RoomLink | None = None
+        self._tracks: set[str] = set()  # languages that had one in this session
+        self._answers_from_s = 0.0  # when the room's data channel can be expected to answer
+        self._outages = Outages()
+        self._cause = Cause.BOX  # of the loss that stands
         self._was_heard = False  # in the session that stands or was lost last
         self._overdue: asyncio.TimerHandle | None = None
         self._trouble: str | None = None  # what the log says of this outage
@@ -118,6 +131,10 @@ class Conductor:
                 self._task.pause()
             else:
                 self._task.resume()
+
+    def look_again(self) -> None:
+        """Something outside has changed, such as the network: a wait ends now."""
+        self._changed.set()
 
     def sound(self, fault: Fault | None) -> None:
         """A card is lost, or is back (None). The session goes on meanwhile; none is created without sound."""
@@ -165,8 +182,12 @@ class Conductor:
         log.log(logging.DEBUG if known else logging.WARNING, "%s; again in %.1f s", error, delay_s)
         if isinstance(error, CloudUnreachable) and error.code is FaultCode.NETWORK:
             self._network_is_gone()
-        self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
+        self._lose(error, phase)
         await self._change_within(delay_s)
+
+    def _lose(self, error: ServiceError, phase: Phase) -> None:
+        self._cause = error.cause
+        self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
 
     async def _change_within(self, limit_s: float) -> None:
         """Wait for a wish or anything else to look at, so long at most."""
@@ -200,10 +221,16 @@ class Conductor:
         async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session:
             self._network_is_there()
             self._enter(Phase.JOINING)
-            async with self._rooms.join(session, self._line_in, self._line_out.sink) as link:
+            self._tracks.clear()
+            self._answers_from_s = 0.0
+            async with self._rooms.join(session, self._line_in, self._sink) as self._link:
                 self._enter(Phase.PREPARING)
-                async with self._controls.open(session, link) as control, self._translating(control):
-                    await first_of(link.pump(), self._hear(control), self._speak(control))
+                async with self._controls.open(session, self._link) as control, self._translating(control):
+                    await first_of(self._link.pump(), self._hear(control), self._speak(control), self._watch(control))
+
+    def _sink(self, language: str) -> EncodedSink | None:
+        self._tracks.add(language)
+        return self._line_out.sink(language)
 
     @asynccontextmanager
     async def _translating(self, control: Control) -> AsyncIterator[None]:
@@ -263,11 +290,13 @@ class Conductor:
         give_up_s = math.inf
         if control.name == "websocket" and self._controls.may_fall_back:
             give_up_s = self._clock() + SOCKET_READY_S
-        way = control.name
+        assert self._link is not None
+        way = control.name, self._link.links
         while self._task is not None:
-            if way != control.name:
-                self._task.check(self._clock())  # the cloud has closed the socket, and perhaps ended the task
-                way = control.name
+            if way != (control.name, self._link.links):
+                # The cloud has closed the socket or seen us leave the room, and perhaps ended the task.
+                self._task.check(self._clock())
+                way = control.name, self._link.links
             if self._task.running or self._task.paused:
                 give_up_s = math.inf
             elif self._clock() >= give_up_s:
@@ -276,18 +305,43 @@ class Conductor:
                 await control.to_datachannel()
                 await control.listener()
                 self._task = self._new_task()
-            message = self._task.due(self._clock())
+            # Nothing is asked where nothing can be answered: that would count as silence of the cloud.
+            reached = control.name == "websocket" or self._clock() >= self._answers_from_s
+            message = self._task.due(self._clock()) if reached else None
             self._settle(control)
             if message is not None:
                 await control.send(message)
                 continue
-            wake_s = min(give_up_s, self._task.wake_at_s() or math.inf)
+            wake_s = min(give_up_s, self._task.wake_at_s() or math.inf) if reached else math.inf
             await self._change_within(min(1.0, max(0.001, wake_s - self._clock())))
+
+    async def _watch(self, control: Control) -> None:
+        """See what nobody tells: a path that is silent, a translator that is gone, a translation without a track."""
+        sound, data = SoundWatch(), DataWatch()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            task, link = self._task, self._link
+            if task is None or link is None:
+                return
+            self._settle(control)
+            self._answers_from_s = data.look(self._clock(), alive=link.alive, links=link.links)
+            confirmed = task.confirmed
+            if sound.look(
+                self._clock(),
+                running=task.running and confirmed is not None and link.alive,
+                translator=link.is_present(TRANSLATOR),
+                track=confirmed is not None and self._has_track(confirmed),
+            ):
+                task.check(self._clock())
+
+    def _has_track(self, pair: LanguagePair) -> bool:
+        others = {target for other in self._menu.pairs for target in other.targets}
+        return pick_track(pair.targets[0], tuple(self._tracks), others=others) is not None
 
     def _settle(self, control: Control) -> None:
         """Bring phase, board and line-out to what the task says."""
-        task = self._task
-        assert task is not None and task.wanted is not None
+        task, link = self._task, self._link
+        assert task is not None and task.wanted is not None and link is not None
         self._wanted = task.wanted
         if task.confirmed not in (None, self._board.status.confirmed):
             self._line_out.select(task.confirmed.targets[0])
@@ -298,13 +352,16 @@ class Conductor:
             queue_level_ms=task.queue_level_ms,
             notices=_notices(task),
         )
-        if task.running:
+        if task.running and not link.alive:
+            self._lose(link.loss or LinkLost("the room's media is not heard", cause=Cause.MEDIA), Phase.WAITING)
+        elif task.running:
             if self._phase is not Phase.LIVE:
                 self._line_in.go()
                 self._enter(Phase.LIVE)
         elif task.paused:
             self._enter(Phase.PAUSED)
-        elif self._phase in (Phase.LIVE, Phase.PAUSED):
+        elif self._phase in (Phase.LIVE, Phase.PAUSED, Phase.WAITING):
+            self._cause = Cause.SESSION
             self._enter(Phase.PREPARING)
 
     # -- the picture --------------------------------------------------------------------------------------------
@@ -335,9 +392,23 @@ class Conductor:
     def _show(self) -> None:
         """A lost card shows as FAULT whatever the story does meanwhile; the session is kept for its return."""
         hidden = self._sound_fault is not None and self._phase is not Phase.STOPPING
+        self._note_outage()
         self._board.update(
             phase=Phase.FAULT if hidden else self._phase, fault=self._sound_fault if hidden else self._fault
         )
+
+    def _note_outage(self) -> None:
+        now_s, outage = self._clock(), None
+        if self._phase in (Phase.PAUSED, Phase.READY, Phase.STOPPING):
+            outage = self._outages.meant(now_s)
+        elif self._sound_fault is not None:
+            self._outages.lost(cause_of(self._sound_fault.code), now_s)
+        elif self._phase is Phase.LIVE:
+            outage = self._outages.live(now_s)
+        else:
+            self._outages.lost(self._cause, now_s)
+        if outage is not None:
+            self._on_outage(outage)
 
 
 def _notices(task: TranslationTask) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from service.conductor import Conductor
 from service.control import Controls
 from service.core.commands import End, Mute, NextPair, ToggleLive
 from service.core.errors import (
+    Cause,
     CloudRejected,
     CloudUnreachable,
     FaultCode,
@@ -21,6 +22,7 @@ from service.core.errors import (
     TokenRefused,
 )
 from service.core.languages import LanguagePair, Menu
+from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.status import Fault
 from tests.fakes.parts import FakeLineIn, FakeLineOut, World
@@ -37,6 +39,7 @@ class Stage:
         self.world, self.board = World(), Board()
         self.line_in, self.line_out = FakeLineIn(), FakeLineOut()
         self.captions: list[str] = []
+        self.outages: list[Outage] = []
         self.conductor = Conductor(
             board=self.board,
             menu=Menu((ES, FR)),
@@ -47,6 +50,7 @@ class Stage:
             line_out=self.line_out,
             autostart=autostart,
             on_caption=lambda caption: self.captions.append(caption.text),
+            on_outage=self.outages.append,
             clock=asyncio.get_running_loop().time,
             chance=lambda: 0.0,
         )
@@ -152,6 +156,96 @@ async def test_a_lost_room_is_left_and_joined_anew():
         assert box.said == ["create", "join", "set_task es", "end_task", "leave", "delete"] + [
             *("create", "join", "set_task es")
         ]
+
+
+@story
+async def test_a_path_that_is_silent_is_no_live_and_comes_back_without_a_word():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        link = box.world.links[0]
+        link.alive = False
+        await box.until(Phase.WAITING)
+        assert box.status.fault.name == "LinkLost" and box.status.listeners_lost_sound
+        await asyncio.sleep(45)  # longer than the task goes unasked otherwise
+        link.alive = True
+        await box.until(Phase.LIVE)
+        assert box.status.fault is None
+        await asyncio.sleep(20)
+        assert box.said == ["create", "join", "set_task es"]
+        assert [(outage.cause, round(outage.duration_s)) for outage in box.outages] == [(Cause.MEDIA, 45)]
+
+
+@story
+async def test_a_room_that_was_joined_anew_is_asked_whether_the_task_still_runs():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        link = box.world.links[0]
+        link.alive, link.loss = False, LinkLost("the signalling is closed")
+        await box.until(Phase.WAITING)
+        assert box.status.fault.detail == "the signalling is closed"
+        await asyncio.sleep(2)
+        link.links, link.alive, link.loss = 2, True, None
+        await box.until(Phase.LIVE)
+        await asyncio.sleep(3)
+        assert box.said[3:] == ["get_task"]
+        assert [outage.cause for outage in box.outages] == [Cause.ROOM]
+
+
+@story
+async def test_a_translator_that_leaves_costs_the_session():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        await asyncio.sleep(1)
+        box.world.links[0].inside.clear()
+        box.world.create_s = 2
+        await box.until(Phase.WAITING, 15)
+        assert "translator" in box.status.fault.detail
+        await box.until(Phase.LIVE)
+        assert [outage.cause for outage in box.outages] == [Cause.TRANSLATOR]
+
+
+@story
+async def test_a_translation_without_a_track_costs_the_session():
+    async with stage() as box:
+        box.world.languages = ["fr"]
+        await box.until(Phase.LIVE)
+        await box.until(Phase.WAITING)
+        assert "no track" in box.status.fault.detail
+        assert box.said[2:4] == ["set_task es", "get_task"]
+
+
+@pytest.mark.parametrize(
+    ("end", "cause"),
+    [
+        (lambda box: box.world.links[0].lose(LinkLost("UDP", cause=Cause.ADDRESS)), Cause.ADDRESS),
+        (lambda box: box.conductor.sound(SOUND), Cause.SOUND_IN),
+    ],
+)
+@story
+async def test_a_loss_that_a_person_ends_is_one_record_too(end, cause):
+    async with stage() as box:
+        box.world.create_s = 2
+        await box.until(Phase.LIVE)
+        end(box)
+        await asyncio.sleep(1.5)
+        box.conductor.sound(None)
+        box.conductor.ask(End())
+        await box.until(Phase.READY)
+        assert [outage.cause for outage in box.outages] == [cause]
+
+
+@story
+async def test_what_a_person_takes_off_air_is_no_loss():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.PAUSED)
+        await asyncio.sleep(10)
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.LIVE)
+        box.conductor.ask(End())
+        await box.until(Phase.READY)
+        assert box.outages == []
 
 
 @story

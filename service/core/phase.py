@@ -29,7 +29,8 @@ STEPS: dict[Phase, frozenset[Phase]] = {
     Phase.PREPARING: frozenset({Phase.LIVE, Phase.PAUSED, Phase.READY, Phase.WAITING, Phase.FAULT}),
     Phase.LIVE: frozenset({Phase.PAUSED, Phase.PREPARING, Phase.READY, Phase.WAITING, Phase.FAULT}),
     Phase.PAUSED: frozenset({Phase.LIVE, Phase.PREPARING, Phase.READY, Phase.WAITING, Phase.FAULT}),
-    Phase.WAITING: frozenset({Phase.CREATING, Phase.READY, Phase.FAULT}),
+    # A room that could not be heard comes back where it was.
+    Phase.WAITING: frozenset({Phase.CREATING, Phase.PREPARING, Phase.LIVE, Phase.PAUSED, Phase.READY, Phase.FAULT}),
     Phase.FAULT: frozenset({Phase.CREATING, Phase.READY, Phase.WAITING}),
     Phase.STOPPING: frozenset(),
 }

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from service.core.audio import EncodedFrame
+from service.core.errors import LinkLost
 from service.core.session import Session
 
 
@@ -56,10 +57,25 @@ class Sessions(Protocol):
 
 
 class RoomLink(Protocol):
-    """One joined room, from join to leave."""
+    """One joined room, from join to leave, however often the way there has to be mended."""
+
+    @property
+    def links(self) -> int:
+        """How often the room has been joined: with each time it may have forgotten what it was told before."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether sound can go both ways now, as far as can be told."""
+
+    @property
+    def loss(self) -> LinkLost | None:
+        """Why not, where something is known."""
 
     async def pump(self) -> None:
-        """Keep the link alive. Never returns: raises LinkLost."""
+        """Keep it alive. Never returns: raises LinkLost when only a new session helps, or PermissionMissing."""
+
+    def is_present(self, identity_prefix: str) -> bool:
+        """Whether somebody whose identity starts so, in lower case, is in the room now."""
 
     async def present(self, identity_prefix: str) -> None:
         """Wait until somebody whose identity starts so, in lower case, is in the room."""
@@ -68,7 +84,7 @@ class RoomLink(Protocol):
         """Management messages that arrive as data packets, from both channels."""
 
     async def send(self, message: bytes) -> None:
-        """Send one management message as a reliable data packet."""
+        """Send one management message as a reliable data packet, as soon as there is a way. Raises LinkLost."""
 
 
 class Rooms(Protocol):

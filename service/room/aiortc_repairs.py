@@ -7,6 +7,7 @@ Both packages are pinned exactly; `tests/room/test_aiortc_repairs.py` fails when
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -25,7 +26,7 @@ from aiortc.utils import random32, uint16_add
 
 from service.core.audio import EncodedFrame
 
-CONSENT_INTERVAL_S = 2.0
+CONSENT_INTERVAL_S = 1.0
 CONSENT_EXPIRY_S = 30.0  # RFC 7675 section 5.1
 RESTART_INTERVAL_S = 0.1
 
@@ -64,7 +65,7 @@ def _host_addresses_or_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
 
 async def _query_consent(self: Any) -> None:
     """Consent checks (RFC 7675) judged by the time since the last success, not by six short waits (5.7)."""
-    last_success_s = time.monotonic()
+    _seen_alive(self)
     while True:
         await asyncio.sleep(CONSENT_INTERVAL_S * random.uniform(0.8, 1.2))
         for pair in self._nominated.values():
@@ -75,13 +76,19 @@ async def _query_consent(self: Any) -> None:
                     integrity_key=self.remote_password.encode(),
                     retransmissions=2,
                 )
-                last_success_s = time.monotonic()
+                _seen_alive(self)
             except aioice.stun.TransactionError:
                 pass
-        if time.monotonic() - last_success_s > CONSENT_EXPIRY_S:
+        if time.monotonic() - max(self.boothd_alive_s, self.boothd_restarting_s) > CONSENT_EXPIRY_S:
             self._query_consent_task = None
             await self.close()
             return
+
+
+def _seen_alive(connection: Any) -> None:
+    """Note that the far end has answered a check."""
+    connection.boothd_alive_s = time.monotonic()
+    connection.boothd_restarting_s = getattr(connection, "boothd_restarting_s", -math.inf)
 
 
 def connect_again(pc: RTCPeerConnection) -> Awaitable[None]:
@@ -96,11 +103,13 @@ def renew_credentials(pc: RTCPeerConnection) -> None:
     connection._local_password = aioice.utils.random_string(22)
 
 
-async def follow_ice_restart(pc: RTCPeerConnection, sdp: str, *, timeout_s: float) -> bool:
-    """Go on with the credentials of a remote description, on the sockets there are; False when nobody answers (5.5).
+async def follow_ice_restart(pc: RTCPeerConnection, sdp: str) -> bool:
+    """Go on with the credentials of a remote description, on the sockets there are, until somebody answers (5.5).
 
     aiortc keeps the first ones for ever, and its connection stays "connected" and silent. Nothing is done for a
-    description that restarts nothing, or before the first connection.
+    description that restarts nothing, or before the first connection. False when another description has come
+    meanwhile with credentials of its own: this one will never be answered. Consent does not expire on the way, so the
+    caller has to give up some time.
     """
     connection = _ice_connection(pc)
     ice = SessionDescription.parse(sdp).media[0].ice
@@ -108,8 +117,8 @@ async def follow_ice_restart(pc: RTCPeerConnection, sdp: str, *, timeout_s: floa
     if connection is None or connection.remote_username in (None, ice.usernameFragment):
         return True
     connection.remote_username, connection.remote_password = ice.usernameFragment, ice.password
-    until_s = time.monotonic() + timeout_s
-    while time.monotonic() < until_s:
+    while connection.remote_username == ice.usernameFragment:
+        connection.boothd_restarting_s = time.monotonic()
         for pair in list(connection._nominated.values()):
             request = connection.build_request(pair, nominate=connection.ice_controlling)
             try:
@@ -117,11 +126,29 @@ async def follow_ice_restart(pc: RTCPeerConnection, sdp: str, *, timeout_s: floa
                 await pair.protocol.request(
                     request, pair.remote_addr, integrity_key=str(ice.password).encode(), retransmissions=0
                 )
+                _seen_alive(connection)
                 return True
             except aioice.stun.TransactionError:
                 pass
         await asyncio.sleep(RESTART_INTERVAL_S)
     return False
+
+
+def heard(pc: RTCPeerConnection) -> tuple[int, float]:
+    """What the far end has let us know of itself: the packets that came (RTP, RTCP, data), and when it last answered a
+    check of ours, in monotonic seconds."""
+    connection = _ice_connection(pc)
+    if connection is None:
+        return 0, -math.inf
+    transport: Any = pc.sctp.transport if pc.sctp is not None else None
+    return transport._RTCDtlsTransport__rx_packets, getattr(connection, "boothd_alive_s", -math.inf)
+
+
+def local_addresses(pc: RTCPeerConnection) -> frozenset[str]:
+    """The addresses of this host that media goes by straight; empty when it goes by a relay, or by nothing yet."""
+    connection = _ice_connection(pc)
+    pairs = list(connection._nominated.values()) if connection is not None else []
+    return frozenset(pair.local_candidate.host for pair in pairs if pair.local_candidate.type == "host")
 
 
 async def answers(pc: RTCPeerConnection) -> bool:

@@ -17,7 +17,7 @@ from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import JoinResponse, SignalTarget
 
 from service.core.audio import EncodedFrame
-from service.core.errors import LinkLost, PermissionMissing, ServiceError
+from service.core.errors import Cause, LinkLost, PermissionMissing, ServiceError
 from service.core.ports import EncodedSink, EncodedSource
 from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
@@ -34,9 +34,17 @@ PUBLISH_TIMEOUT_S = 10.0
 NEGOTIATE_TIMEOUT_S = 10.0
 CHECKS_S = 1.0  # how long pion, LiveKit's ICE, checks a pair: 7 times, every 200 ms
 # After these somebody wants us gone, or holds our token: no duel, and no haste (livekit-signalling 4.5).
-RETRY_AFTER_S = {"DUPLICATE_IDENTITY": 60.0, "PARTICIPANT_REMOVED": 60.0, "ROOM_DELETED": 10.0}
-RESTART_S = 15.0  # as long as the server waits for a connection before it gives up again (4.1)
+PUT_OUT = {
+    "DUPLICATE_IDENTITY": (Cause.DUPLICATE, 60.0),
+    "PARTICIPANT_REMOVED": (Cause.REMOVED, 60.0),
+    "ROOM_DELETED": (Cause.ROOM_GONE, 10.0),
+}
 MESSAGES_WAITING = 256
+WATCH_S = 0.5
+ALIVE_S = 3.0  # the far end answers a check each second
+# A server that hears nothing asks for a resume every 15 s: a block of less than this leaves us in the room.
+MEDIA_LOST_S = 60.0
+SILENT_S = 40.0  # nothing at all, media or signal (4.5): whatever the reason, nobody is there
 
 T = TypeVar("T")
 
@@ -84,6 +92,7 @@ class RoomLink:
         self._sinks: dict[str, tuple[str, EncodedSink | None]] = {}  # mid -> the SID it was asked for, and the sink
         self._messages: asyncio.Queue[DataMessage] = asyncio.Queue(MESSAGES_WAITING)
         self._data_out, self._data_in = DataSender(), DataReceiver()
+        self._silent_s = 0.0
         self._accepted: dict[str, TrackInfo] = {}  # our tracks by cid, as the server knows them
         servers = ice_servers(join)
         self._publisher = OfferingPeer(
@@ -121,6 +130,25 @@ class RoomLink:
             "data": permission.can_publish_data,
         }
         return frozenset(right for right, allowed in granted.items() if allowed)
+
+    @property
+    def token(self) -> str:
+        """What joins this room next time."""
+        return self._signalling.token
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Our own addresses that its media goes by now."""
+        return aiortc_repairs.local_addresses(self._publisher.pc) | aiortc_repairs.local_addresses(self._subscriber.pc)
+
+    def lose(self, error: LinkLost) -> None:
+        """Give the link up for a reason that shows elsewhere."""
+        self._fail(error)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the far end of both connections was heard lately; a path that is blocked shows within 4 s."""
+        return self._silent_s < ALIVE_S and not self._failure.done()
 
     @property
     def packets_sent(self) -> int:
@@ -163,9 +191,13 @@ class RoomLink:
 
     async def present(self, identity_prefix: str) -> None:
         """Wait until somebody whose identity starts so, in lower case, is in the room."""
-        while not any(info.identity.lower().startswith(identity_prefix) for info in self.participants):
+        while not self.is_present(identity_prefix):
             self._changed.clear()
             await self._changed.wait()
+
+    def is_present(self, identity_prefix: str) -> bool:
+        """Whether somebody whose identity starts so, in lower case, is in the room now."""
+        return any(info.identity.lower().startswith(identity_prefix) for info in self.participants)
 
     async def data(self) -> AsyncIterator[DataMessage]:
         """Data packets of others, from both channels, in order of arrival."""
@@ -187,6 +219,7 @@ class RoomLink:
         self._start(self._signal())
         self._start(self._signalling.keep_alive())
         self._start(self._answer_offers())
+        self._start(self._watch())
 
     async def wait_connected(self) -> None:
         """Wait until both connections carry media and data can be sent; with nothing published, data alone is offered.
@@ -205,9 +238,11 @@ class RoomLink:
         await self._or_failure(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, "the room's media did not connect")
 
     async def _close(self) -> None:
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._bindings, self._sinks = {}, {}  # what is still on its way is for nobody
         await self._signalling.close()
         self._publisher.close()
         self._subscriber.close()
@@ -258,8 +293,9 @@ class RoomLink:
                 if media_lost:
                     self._start(self._restart_media())
             case signal.Left(reason, action):
-                retry_after_s = RETRY_AFTER_S.get(reason, 0.0)
-                raise LinkLost(f"the room asks us to leave ({reason}, {action})", retry_after_s=retry_after_s)
+                cause, retry_after_s = PUT_OUT.get(reason, (Cause.ROOM, 0.0))
+                text = f"the room asks us to leave ({reason}, {action})"
+                raise LinkLost(text, cause=cause, retry_after_s=retry_after_s)
             case signal.Joined() | signal.TokenRefreshed() | signal.Ignored():
                 log.debug("! %s", type(event).__name__)
 
@@ -298,7 +334,8 @@ class RoomLink:
 
     # -- negotiation --------------------------------------------------------------------------------------------
 
-    async def _negotiate(self, *, restart: bool = False) -> None:
+    async def _negotiate(self, *, restart: bool = False) -> str:
+        """One offer of ours and its answer, which is returned."""
         async with self._publisher.negotiation:
             if not self._publisher_started:
                 # After the transceiver: with MAX_BUNDLE the other order stops the shared transport (5.6).
@@ -311,18 +348,18 @@ class RoomLink:
                 await self._publisher.accept(sdp)
             except Exception as problem:  # aiortc raises whatever its parser raises
                 raise LinkLost(f"the room's answer cannot be used ({type(problem).__name__})") from problem
-            if not await self._publisher.restarted(sdp, timeout_s=RESTART_S):
-                raise LinkLost("the room's media did not come back (publisher)")
+            return sdp
 
     async def _restart_media(self) -> None:
         """The server restarts ICE on our subscriber connection by itself, on the publisher one when we do.
 
         On the first one it is the server that checks, and where nothing came through within a second it has given every
-        pair up for good: then it has to restart once more, which it does at each resume.
+        pair up for good: then it has to restart once more, which it does at each resume. As long as nothing comes
+        through at all the server asks for a resume every 15 s, and each begins this anew.
         """
         began_s = time.monotonic()
-        await self._negotiate(restart=True)
-        if time.monotonic() - began_s > CHECKS_S:
+        answers = await self._publisher.restarted(await self._negotiate(restart=True))
+        if answers and time.monotonic() - began_s > CHECKS_S:
             await self._signalling.again()
 
     async def _answer_offers(self) -> None:
@@ -335,8 +372,10 @@ class RoomLink:
             self._bindings = named | offer.mid_to_track_id
             self._bind()
             await self._send(self._protocol.answer(sdp, offer.id))
-            if not await self._subscriber.restarted(offer.sdp, timeout_s=RESTART_S):
-                raise LinkLost("the room's media did not come back (subscriber)")
+            self._start(self._follow_offer(offer.sdp))
+
+    async def _follow_offer(self, sdp: str) -> None:
+        await self._subscriber.restarted(sdp)
 
     def _bind(self) -> None:
         """Give each m-line the sink of the track it carries now."""
@@ -364,12 +403,26 @@ class RoomLink:
                 self._messages.get_nowait()
             self._messages.put_nowait(message)
 
+    # -- liveness -----------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """The one watchdog above all other time limits."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now_s = time.monotonic()
+            media_s = [peer.silent_s(now_s) for peer in (self._publisher, self._subscriber)]
+            self._silent_s = max(media_s)
+            if self._silent_s > MEDIA_LOST_S:
+                raise LinkLost(f"the room's media was silent for {MEDIA_LOST_S:g} s", cause=Cause.MEDIA)
+            if min(*media_s, self._protocol.silent_s(now_s)) > SILENT_S:
+                raise LinkLost(f"nothing was heard of the room for {SILENT_S:g} s", cause=Cause.NETWORK)
+
     # -- failure ------------------------------------------------------------------------------------------------
 
     def _peer_changed(self, which: str, state: str) -> None:
         log.debug("= %s %s", which, state)
         if state in ("failed", "closed"):
-            self._fail(LinkLost(f"the room's media is lost ({which} {state})"))
+            self._fail(LinkLost(f"the room's media is lost ({which} {state})", cause=Cause.MEDIA))
 
     def _fail(self, error: ServiceError) -> None:
         if not self._failure.done():
@@ -385,7 +438,9 @@ class RoomLink:
                 if not self._failure.done():
                     self._failure.set_exception(bug)
 
-        self._tasks.add(asyncio.ensure_future(guarded()))
+        task = asyncio.ensure_future(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: str) -> T:
         """`wanted`, unless the link fails first or the time is over."""

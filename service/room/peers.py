@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -53,6 +54,7 @@ class _Peer:
         self._described = False
         self._early_candidates: list[tuple[str, bool]] = []
         self._describing: set[asyncio.Future[Any]] = set()
+        self._packets, self._heard_s = 0, -math.inf
         self.pc.on("connectionstatechange", self._on_state)
 
     def _on_state(self) -> None:
@@ -88,13 +90,23 @@ class _Peer:
         for candidate_init, final in early:
             await self.add_candidate(candidate_init, final=final)
 
+    def silent_s(self, now_s: float) -> float:
+        """For how long nothing has been heard of the far end, as far as earlier calls can tell; 0 until connected."""
+        packets, answered_s = aiortc_repairs.heard(self.pc)
+        if packets != self._packets:
+            self._packets, self._heard_s = packets, now_s
+        return max(0.0, now_s - max(self._heard_s, answered_s)) if self.connected.is_set() else 0.0
+
     async def answers(self) -> bool:
         """Whether the far end of the connection answers now."""
         return await aiortc_repairs.answers(self.pc)
 
-    async def restarted(self, sdp: str, *, timeout_s: float) -> bool:
-        """Follow the ICE restart that a remote description announces, if it does; False when nobody answers."""
-        return await aiortc_repairs.follow_ice_restart(self.pc, sdp, timeout_s=timeout_s)
+    async def restarted(self, sdp: str) -> bool:
+        """Follow the ICE restart that a remote description announces, if it does; False when another one overtakes it.
+
+        It returns only when the far end answers: whoever waits has to give up some time.
+        """
+        return await aiortc_repairs.follow_ice_restart(self.pc, sdp)
 
     async def _whole(self, describing: Coroutine[Any, Any, T]) -> T:
         """Describe to the end, also when whoever waits is cancelled: closed while it gathers, aiortc leaks sockets."""

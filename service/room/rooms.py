@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from service.core.errors import PermissionMissing
+from service.core.errors import Cause, LinkLost, PermissionMissing
 from service.core.languages import language_of_track
 from service.core.ports import EncodedSink, EncodedSource
 from service.core.session import Session
 from service.room import link
+from service.room.staying import Stay, staying
 
 NEEDED = frozenset({"publish", "subscribe", "data"})
 
@@ -26,10 +27,14 @@ class Rooms:
         """Packets of line-in sent since the start, in all rooms."""
         return self._sent_before + (self._link.packets_sent if self._link is not None else 0)
 
-    @asynccontextmanager
-    async def join(
+    def moved(self, addresses: frozenset[str]) -> None:
+        """These are the host's addresses now: a link whose media goes by another one is replaced."""
+        if self._link is not None and not self._link.addresses <= addresses:
+            self._link.lose(LinkLost("the address that the room's media went by is gone", cause=Cause.ADDRESS))
+
+    def join(
         self, session: Session, line_in: EncodedSource, sink_for: Callable[[str], EncodedSink | None]
-    ) -> AsyncIterator[link.RoomLink]:
+    ) -> AbstractAsyncContextManager[Stay]:
         """See `core.ports.Rooms`."""
 
         def sink(track: link.RemoteTrack) -> EncodedSink | None:
@@ -37,7 +42,17 @@ class Rooms:
             language = language_of_track(track.name)
             return None if language is None else sink_for(language)
 
-        async with link.join(session.webrtc_url, session.publisher, sink_for=sink) as room:
+        return staying(lambda token: self._enter(session.webrtc_url, token or session.publisher, line_in, sink))
+
+    @asynccontextmanager
+    async def _enter(
+        self,
+        url: str,
+        token: str,
+        line_in: EncodedSource,
+        sink_for: Callable[[link.RemoteTrack], EncodedSink | None],
+    ) -> AsyncIterator[link.RoomLink]:
+        async with link.join(url, token, sink_for=sink_for) as room:
             missing = NEEDED - room.rights()
             if missing:
                 raise PermissionMissing(missing)

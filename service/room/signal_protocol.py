@@ -306,10 +306,14 @@ class SignalClient:
         now_ms = round(now_s * 1000)
         return [_request(ping_req=Ping(timestamp=now_ms, rtt=self._rtt_ms)), _request(ping=now_ms)]
 
+    def silent_s(self, now_s: float) -> float:
+        """For how long nothing has come."""
+        return now_s - self._heard_s
+
     def silent_for_too_long(self, now_s: float) -> bool:
         """Whether nothing has come for the server's `ping_timeout`: the socket is dead."""
         timeout_s = (self.joined.ping_timeout if self.joined else 0) or DEFAULT_PING_TIMEOUT_S
-        return now_s - self._heard_s > timeout_s
+        return self.silent_s(now_s) > timeout_s
 
 
 # What a client of one audio track has no use for; logged by nobody.

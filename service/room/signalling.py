@@ -64,6 +64,11 @@ class Signalling:
         self.media_lives: Callable[[], Awaitable[bool]] = _always
         self.resumes = 0
 
+    @property
+    def token(self) -> str:
+        """The newest one: the server renews it before it expires."""
+        return self._token
+
     async def events(self) -> AsyncIterator[signal.ClientEvent]:
         """What the server says, `Resumed` after each resume; for one reader. Raises LinkLost when it is over."""
         while True:
@@ -138,7 +143,7 @@ class Signalling:
                 raise
             except LinkLost as problem:  # not reached
                 if time.monotonic() + RESUME_AFTER_S[-1] > until_s or not await self.media_lives():
-                    raise LinkLost(f"{lost}; {problem}") from None
+                    raise LinkLost(f"{lost}; {problem}", cause=problem.cause) from None
         self.resumes += 1
         log.info("the room's signalling is back")
 

@@ -1,8 +1,10 @@
-"""The journal: one record per phase change, found by `journalctl MESSAGE_ID=7b016dcf3bab49b0aa818c17cd664431`.
+"""The journal: one record per phase change, found by `journalctl MESSAGE_ID=7b016dcf3bab49b0aa818c17cd664431`, and one
+per loss of LIVE of a second or more, at its end, found by `journalctl MESSAGE_ID=0eb638864ac24f61a61871847e6aefc2`.
 
-Fields beside the usual ones: BOOTHD_PHASE, BOOTHD_PHASE_BEFORE, BOOTHD_WANTED and BOOTHD_CONFIRMED (names of language
-pairs), BOOTHD_CAUSE (the error's name) and BOOTHD_CODE (what the ALERT lamp counts out). A field without a value is
-left out. Never a secret, never a caption.
+Fields of a phase change beside the usual ones: BOOTHD_PHASE, BOOTHD_PHASE_BEFORE, BOOTHD_WANTED and BOOTHD_CONFIRMED
+(names of language pairs), BOOTHD_CAUSE (the error's name) and BOOTHD_CODE (what the ALERT lamp counts out). A field
+without a value is left out. Fields of a loss: BOOTHD_OUTAGE_CAUSE (one of core.errors.Cause), BOOTHD_OUTAGE_S, and
+BOOTHD_LIVE_AGAIN (1, or 0 when a person ended it). Never a secret, never a caption.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 
 from systemd.journal import send as systemd_send
 
+from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.problems import clean
 from service.core.status import Status, summary
@@ -23,6 +26,7 @@ from service.core.status import Status, summary
 log = logging.getLogger(__name__)
 
 PHASE_CHANGED = "7b016dcf3bab49b0aa818c17cd664431"  # one kind of message, one id, for ever
+OUTAGE = "0eb638864ac24f61a61871847e6aefc2"
 SOCKET = Path("/run/systemd/journal/socket")
 
 _PRIORITIES = {Phase.FAULT: LOG_ERR, Phase.WAITING: LOG_WARNING}
@@ -50,8 +54,16 @@ def send(message: str, **fields: Any) -> None:
 def on_change(before: Status, after: Status, *, environ: Mapping[str, str] = os.environ, send: Send = send) -> None:
     """Watch the board: each phase change becomes a record, or a line of the log where systemd's journal is not ours."""
     record = phase_record(before, after)
-    if record is None:
-        return
+    if record is not None:
+        _keep(record, logging.INFO, environ, send)
+
+
+def on_outage(outage: Outage, *, environ: Mapping[str, str] = os.environ, send: Send = send) -> None:
+    """A loss of LIVE is over: a record, or a line of the log where systemd's journal is not ours."""
+    _keep(outage_record(outage), logging.WARNING, environ, send)
+
+
+def _keep(record: dict[str, str], level: int, environ: Mapping[str, str], send: Send) -> None:
     message = record.pop("MESSAGE")
     if is_ours(environ):
         try:
@@ -59,7 +71,20 @@ def on_change(before: Status, after: Status, *, environ: Mapping[str, str] = os.
             return
         except OSError:
             pass  # the log has its own way around a journal that does not answer
-    log.info("%s", message)
+    log.log(level, "%s", message)
+
+
+def outage_record(outage: Outage) -> dict[str, str]:
+    """The record of this loss."""
+    end = "live again" if outage.live_again else "taken off air"
+    return {
+        "MESSAGE": f"no translation for {outage.duration_s:.1f} s, cause: {outage.cause.value}; {end}",
+        "MESSAGE_ID": OUTAGE,
+        "PRIORITY": str(LOG_WARNING),
+        "BOOTHD_OUTAGE_CAUSE": outage.cause.value,
+        "BOOTHD_OUTAGE_S": f"{outage.duration_s:.3f}",
+        "BOOTHD_LIVE_AGAIN": str(int(outage.live_again)),
+    }
 
 
 def phase_record(before: Status, after: Status) -> dict[str, str] | None:

@@ -7,6 +7,6 @@ def test_every_phase_has_a_row_and_a_way_out():
         assert may_step(phase, Phase.STOPPING) == (phase is not Phase.STOPPING)
 
 
-def test_nothing_leaves_stopping_and_live_is_reached_only_through_preparing_or_a_pause():
+def test_nothing_leaves_stopping_and_live_is_reached_only_from_where_a_task_can_be():
     assert not STEPS[Phase.STOPPING]
-    assert {phase for phase in Phase if may_step(phase, Phase.LIVE)} == {Phase.PREPARING, Phase.PAUSED}
+    assert {phase for phase in Phase if may_step(phase, Phase.LIVE)} == {Phase.PREPARING, Phase.PAUSED, Phase.WAITING}

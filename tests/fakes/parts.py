@@ -22,6 +22,8 @@ class World:
         self.refuse_socket: list[ServiceError] = []
         self.silent: set[str] = set()
         self.create_s = self.join_s = 0.0
+        self.languages = ["es", "fr"]  # of the tracks in each room
+        self._task: dict[str, object] = {}
         self.links: list[FakeLink] = []
         self.sockets: list[FakeSocket] = []
 
@@ -47,6 +49,8 @@ class World:
         if self.refuse_join:
             raise self.refuse_join.pop(0)
         self.links.append(FakeLink(self))
+        for language in self.languages:
+            sink_for(language)
         try:
             yield self.links[-1]
         finally:
@@ -73,7 +77,11 @@ class World:
         what = command
         if command == "set_task":
             what += " " + ",".join(each["target_language"] for each in message["data"]["pipeline"]["translations"])
+            self._task = message["data"]
         self.said.append(what)
+        if command == "get_task" and way not in self.silent:
+            reply = json.dumps({"message_type": "current_task", "data": self._task | {"status": "running"}}).encode()
+            asyncio.get_running_loop().call_later(READY_S, answer, reply)
         status = {"set_task": "running", "pause_task": "paused"}.get(command)
         if status is not None and way not in self.silent:
             data = {"command": command, "event": "started", "task_status": status}
@@ -89,6 +97,8 @@ class FakeLink:
     def __init__(self, world: World) -> None:
         self._world = world
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.links, self.alive, self.loss = 1, True, None
+        self.inside = {"palabra_translator_1"}
         self.incoming: asyncio.Queue[bytes] = asyncio.Queue()
 
     def lose(self, error: BaseException | None = None) -> None:
@@ -96,6 +106,9 @@ class FakeLink:
 
     async def pump(self) -> None:
         await self._lost
+
+    def is_present(self, identity_prefix: str) -> bool:
+        return any(identity.startswith(identity_prefix) for identity in self.inside)
 
     async def present(self, identity_prefix: str) -> None:
         assert identity_prefix == "palabra_translator"
@@ -152,7 +165,7 @@ class FakeLineOut:
         self.muted = False
 
     def sink(self, language: str):
-        raise AssertionError("sound does not pass through the conductor")
+        return None
 
     def select(self, target: str) -> None:
         self.heard.append(target)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.core.errors import FaultCode
+from service.core.errors import Cause, FaultCode
 from service.core.languages import LanguagePair
+from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.status import Fault, Status
 from service.system import journal
@@ -149,3 +150,24 @@ def test_the_record_on_the_wire():
 def our_journal():
     entry = os.fstat(2)
     return {"JOURNAL_STREAM": f"{entry.st_dev}:{entry.st_ino}"}
+
+
+def test_a_loss_of_live_is_one_record_or_one_line(caplog):
+    records = []
+
+    def send(message, **fields):
+        records.append((message, fields))
+
+    outage = Outage(Cause.NETWORK, 12.34, live_again=True)
+    journal.on_outage(outage, environ={}, send=send)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and not records
+    assert caplog.messages == ["no translation for 12.3 s, cause: network; live again"]
+    record = journal.outage_record(Outage(Cause.SOUND_OUT, 3.0, live_again=False))
+    assert record.pop("MESSAGE").endswith("cause: line-out; taken off air")
+    assert record == {
+        "MESSAGE_ID": journal.OUTAGE,
+        "PRIORITY": "4",
+        "BOOTHD_OUTAGE_CAUSE": "line-out",
+        "BOOTHD_OUTAGE_S": "3.000",
+        "BOOTHD_LIVE_AGAIN": "0",
+    }
