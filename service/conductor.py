@@ -185,6 +185,12 @@ class Conductor:
         self._lose(error, phase)
         await self._change_within(delay_s)
 
+    def _lose_room(self, link: RoomLink) -> None:
+        loss = link.loss or LinkLost("the room's media is not heard", cause=Cause.MEDIA)
+        if loss.cause is Cause.NETWORK:
+            self._network_is_gone()
+        self._lose(loss, Phase.WAITING)
+
     def _lose(self, error: ServiceError, phase: Phase) -> None:
         self._cause = error.cause
         self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
@@ -353,9 +359,10 @@ class Conductor:
             notices=_notices(task),
         )
         if task.running and not link.alive:
-            self._lose(link.loss or LinkLost("the room's media is not heard", cause=Cause.MEDIA), Phase.WAITING)
+            self._lose_room(link)
         elif task.running:
             if self._phase is not Phase.LIVE:
+                self._network_is_there()
                 self._line_in.go()
                 self._enter(Phase.LIVE)
         elif task.paused:

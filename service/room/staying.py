@@ -141,6 +141,7 @@ class Stay:
                     after_s = problem.retry_after_s
                     raise LinkLost(f"{loss}; {problem}", cause=loss.cause, retry_after_s=after_s) from None
                 log.debug("! %s", problem)
+                self.loss = LinkLost(f"{loss}; {problem}", cause=problem.cause)
             else:
                 log.info("joined anew")
                 return

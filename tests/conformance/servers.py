@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -9,8 +10,9 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,8 +83,28 @@ async def embedded() -> AsyncIterator[Server]:
         await rooms.close()
 
 
+@asynccontextmanager
+async def running(name: str, log: Path) -> AsyncIterator[Server]:
+    """Any of `NAMES`, with a room of its own; a real one writes its log there."""
+    if name == EMBEDDED:
+        async with embedded() as server:
+            yield server
+    else:
+        with real(name, log) as url:
+            yield Server(name, url)
+
+
+def installed(program: str, *, package: str) -> str:
+    """The path of a program of this Debian package. Skips the test where it is missing; fails it in CI."""
+    for folder in (os.environ["PATH"], "/usr/sbin:/sbin"):
+        if path := shutil.which(program, path=folder):
+            return path
+    missing = f"{program} is not tried: install Debian's {package}"
+    pytest.fail(missing, pytrace=False) if required() else pytest.skip(missing)
+
+
 def required() -> bool:
-    """Whether a missing real server is a failure, as in CI."""
+    """Whether a missing server is a failure, as in CI."""
     return bool(os.environ.get("REQUIRE_LIVEKIT_SERVERS"))
 
 
@@ -96,46 +118,75 @@ def binary(version: str) -> str:
     pytest.skip(f"livekit-server {version}: not in the cache, and no Go here to build it")
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A livekit-server process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """SIGKILL; SIGTERM would wait for its participants."""
+        self.process.kill()
+        self.process.wait()
+
+
 @contextmanager
-def real(version: str, log: Path) -> Iterator[str]:
-    """The URL of a livekit-server process on loopback, killed at the end."""
+def node(
+    version: str, log: Path, *, address: str = "127.0.0.1", prefix: Sequence[str] = (), **config: Any
+) -> Iterator[Node]:
+    """A livekit-server process at this address, killed at the end. `config` is laid over what every one of them has;
+    `prefix` is a command that starts it, in a network namespace say."""
     program = binary(version)
-    port, tcp_port, udp_port = _free(socket.SOCK_STREAM), _free(socket.SOCK_STREAM), _free(socket.SOCK_DGRAM)
-    config = f"""
-port: {port}
-bind_addresses: [127.0.0.1]
-rtc:
-  udp_port: {udp_port}
-  tcp_port: {tcp_port}
-  node_ip: 127.0.0.1
-  use_external_ip: false
-  enable_loopback_candidate: true
-  interfaces: {{includes: [lo]}}
-keys: {{{KEY.key}: "{KEY.secret}"}}
-"""
+    port, tcp_port, udp_port = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
+    rtc = {
+        "udp_port": udp_port,
+        "tcp_port": tcp_port,
+        "node_ip": address,
+        "use_external_ip": False,
+        "enable_loopback_candidate": address.startswith("127."),
+    }
+    if address.startswith("127."):
+        rtc["interfaces"] = {"includes": ["lo"]}
+    whole = {"port": port, "bind_addresses": [address], "keys": {KEY.key: KEY.secret}} | config
+    whole["rtc"] = rtc | config.get("rtc", {})
+    command = [*prefix, program, "--config-body", json.dumps(whole)]  # JSON is YAML
     with log.open("w") as output:
-        process = subprocess.Popen([program, "--config-body", config], stdout=output, stderr=output)
+        one = Node(f"http://{address}:{port}", subprocess.Popen(command, stdout=output, stderr=output))
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_ready(url, process, log)
-        yield url
+        ready(lambda: _answers(one.url), one.process, log)
+        yield one
     finally:
-        process.kill()  # SIGTERM would wait for its participants
-        process.wait()
+        one.kill()
 
 
-def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+@contextmanager
+def real(version: str, log: Path, **config: Any) -> Iterator[str]:
+    """The URL of a `node`."""
+    with node(version, log, **config) as one:
+        yield one.url
+
+
+def ready(answers: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a process that was just started answers."""
     end = time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=1.0):
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"livekit-server does not start:\n{log.read_text()[-2000:]}")
+        if answers():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{process.args} does not start:\n{log.read_text()[-2000:]}")
 
 
-def _free(kind: socket.SocketKind) -> int:
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of the loopback interface that nobody has at present."""
     with socket.socket(socket.AF_INET, kind) as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

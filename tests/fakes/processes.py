@@ -31,14 +31,16 @@ def until(condition: Callable[[], Any], what: str, limit_s: float = 15.0) -> Any
 class Sandbox:
     """A running sandbox; `kill` and `start` it again with the same credentials and address."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self._folder, self._options = folder, options
+    def __init__(self, folder: Path, *options: str, environ: dict[str, str]) -> None:
+        self._folder, self._options, self._environ = folder, options, {**os.environ, **environ}
         self._listen = "127.0.0.1:0"
         self.start()
 
     def start(self) -> None:
         arguments = ["sandbox", "--listen", self._listen, "--credentials", str(self._folder / "credentials.json")]
-        self.process = subprocess.Popen([*BOOTHD, *arguments, *self._options], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [*BOOTHD, *arguments, *self._options], env=self._environ, stdout=subprocess.PIPE, text=True
+        )
         self.said = json.loads(self.process.stdout.readline())
         self.url: str = self.said["url"]
         self._listen = self.url.removeprefix("http://")
@@ -73,8 +75,8 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(folder: Path, *options: str) -> Iterator[Sandbox]:
-    one = Sandbox(folder, *options)
+def sandbox(folder: Path, *options: str, **environ: str) -> Iterator[Sandbox]:
+    one = Sandbox(folder, *options, environ=environ)
     try:
         yield one
     finally:
@@ -110,6 +112,12 @@ class Box:
             return None
         return json.loads(answer.partition(b"\r\n\r\n")[2])
 
+    def captions(self, language: str) -> list[str]:
+        """The translations so far; with `[log] captions = true`."""
+        lines = self.log.read_text().splitlines()
+        marks = (line.partition(f"caption translated_transcription {language}: ") for line in lines)
+        return [text for _, mark, text in marks if mark]
+
     def until(self, phase: str, limit_s: float = 20.0) -> dict[str, Any]:
         """The picture as soon as the box is in this phase."""
 
@@ -130,19 +138,21 @@ class Box:
         return self.process.wait(10), time.monotonic() - began_s
 
 
-def settings_for(folder: Path, url: str, *, line_in: str, extra: str = "") -> str:
+def settings_for(
+    folder: Path, url: str, *, line_in: str, targets: Sequence[str] = ("es", "fr"), extra: str = ""
+) -> str:
+    pairs = "".join(
+        f"""[[pair]]
+name = "EN to {target.upper()}"
+source = "en"
+target = "{target}"
+"""
+        for target in targets
+    )
     return f"""
 [palabra]
 base_url = "{url}"
-[[pair]]
-name = "EN to ES"
-source = "en"
-target = "es"
-[[pair]]
-name = "EN to FR"
-source = "en"
-target = "fr"
-[audio.input]
+{pairs}[audio.input]
 device = "wav:{line_in}"
 [audio.output]
 device = "wav:{folder / "line-out.wav"}"

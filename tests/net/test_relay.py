@@ -1,28 +1,23 @@
 """The network bench at work: its sockets, and our link and a foreign client through it on every server."""
 
 import asyncio
-import shutil
 import socket
 import statistics
 import struct
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 from livekit import rtc
 from livekit.protocol.rtc import SignalResponse
 
 from service.core.audio import EncodedFrame
 from service.room import link, peers
 from service.room.tracks import PacketQueue
-from service.sandbox.room_server import RoomServer
-from service.sandbox.tokens import Grant, SigningKey, mint, verify
-from tests.fakes.servers import serving
+from service.sandbox.tokens import Grant, mint
+from tests.conformance.servers import CURRENT, EMBEDDED, KEY, NAMES, running
 from tests.net.relay import Relay, relay
 from tests.net.script import step
 
@@ -158,59 +153,6 @@ async def test_udp_goes_through_one_socket_for_each_end(lines):
 
 # -- our link on every server
 
-KEY = SigningKey("devkey", "a-loopback-secret-of-32-characters!")
-BUILD = Path(__file__).parents[1] / "livekit" / "build"
-
-
-@asynccontextmanager
-async def embedded() -> AsyncIterator[str]:
-    rooms = RoomServer(
-        verify=lambda token: verify(token, KEY),
-        refresh=lambda grant: mint(grant, KEY, now_s=time.time()),
-        fault=lambda name: False,
-        joined=lambda room, identity: None,
-        left=lambda room, identity: None,
-    )
-    app = web.Application()
-    app.add_routes(rooms.routes())
-    async with serving(app) as url:
-        yield url
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@asynccontextmanager
-async def livekit(version: str) -> AsyncIterator[str]:
-    if shutil.which("go") is None:
-        pytest.skip(f"livekit-server {version} is not tried: there is no Go")
-    binary = subprocess.run([BUILD, version], check=True, capture_output=True, text=True).stdout.strip()
-    port, tcp_port, udp_port = free_port(), free_port(), free_port()
-    config = f"""
-port: {port}
-bind_addresses: [127.0.0.1]
-rtc: {{udp_port: {udp_port}, tcp_port: {tcp_port}, node_ip: 127.0.0.1, use_external_ip: false,
-  enable_loopback_candidate: true, interfaces: {{includes: [lo]}}}}
-keys: {{{KEY.key}: "{KEY.secret}"}}
-"""
-    nothing = asyncio.subprocess.DEVNULL
-    server = await asyncio.create_subprocess_exec(binary, "--config-body", config, stdout=nothing, stderr=nothing)
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(15):
-            while True:
-                with suppress(aiohttp.ClientError):
-                    async with http.get(f"http://127.0.0.1:{port}/") as answer:
-                        if answer.status == 200:
-                            break
-                await asyncio.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        await server.wait()
-
 
 class Ear:
     """A sink that keeps the number and the time of what it hears."""
@@ -302,14 +244,14 @@ class FirstTransmissions:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["embedded", "1.8.4", "1.13.5"])
-async def test_a_link_behind_the_relay(version):
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_link_behind_the_relay(name, tmp_path):
     first = FirstTransmissions()
     async with (
-        embedded() if version == "embedded" else livekit(version) as url,
-        relay(url, watch=first.watch) as net,
+        running(name, tmp_path / "livekit.log") as server,
+        relay(server.url, watch=first.watch) as net,
         talking(net.url, "box") as box,
-        talking(url, "other") as other,
+        talking(server.url, "other") as other,
     ):
         talk = Conversation(net, box, other)
         await media_goes_through_the_relay_and_nowhere_else(talk)
@@ -344,13 +286,13 @@ async def exchanged_with_the_rust_sdk(net: Relay, room: rtc.Room, other: Talk) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["embedded", "1.13.5"])
-async def test_a_foreign_client_behind_the_relay(version):
+@pytest.mark.parametrize("name", [EMBEDDED, CURRENT])
+async def test_a_foreign_client_behind_the_relay(name, tmp_path):
     """The Rust SDK, which trickles, and on a current server joins by `/rtc/v1` and one connection."""
     async with (
-        embedded() if version == "embedded" else livekit(version) as url,
-        relay(url) as net,
-        talking(url, "other") as other,
+        running(name, tmp_path / "livekit.log") as server,
+        relay(server.url) as net,
+        talking(server.url, "other") as other,
     ):
         room = rtc.Room()
         await room.connect(net.url, mint(Grant("rust", "r"), KEY, now_s=time.time()))
