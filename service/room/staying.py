@@ -130,21 +130,22 @@ class Stay:
             self._trouble_since_s = self._clock()
         at_once = lived_s >= GOOD_S
         while True:
+            if self._clock() > self._trouble_since_s + REJOIN_S:
+                raise LinkLost(str(self.loss), cause=loss.cause)
             await asyncio.sleep(0 if at_once else self._backoff.next_s(chance=self._chance()))
             at_once = False
             try:
                 await self._open()
+                break
             except TokenRefused as refusal:
                 raise LinkLost(f"{loss}; {refusal}", cause=loss.cause) from None
             except LinkLost as problem:
-                if problem.cause in FINAL or self._clock() > self._trouble_since_s + REJOIN_S:
+                if problem.cause in FINAL:
                     after_s = problem.retry_after_s
-                    raise LinkLost(f"{loss}; {problem}", cause=loss.cause, retry_after_s=after_s) from None
+                    raise LinkLost(f"{loss}; {problem}", cause=problem.cause, retry_after_s=after_s) from None
                 log.debug("! %s", problem)
                 self.loss = LinkLost(f"{loss}; {problem}", cause=problem.cause)
-            else:
-                log.info("joined anew")
-                return
+        log.info("joined anew")
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
