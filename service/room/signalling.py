@@ -14,7 +14,7 @@ from itertools import chain, repeat
 import aiohttp
 from livekit.protocol.rtc import JoinResponse
 
-from service.core.errors import LinkLost, TokenRefused
+from service.core.errors import Cause, LinkLost, TokenRefused
 from service.room import signal_client
 from service.room import signal_protocol as signal
 
@@ -142,6 +142,8 @@ class Signalling:
             except ResumeRefused:
                 raise
             except LinkLost as problem:  # not reached
+                if problem.cause is Cause.ROOM_GONE:  # nobody there resumes anything
+                    raise LinkLost(f"{lost}; {problem}") from None
                 if time.monotonic() + RESUME_AFTER_S[-1] > until_s or not await self.media_lives():
                     raise LinkLost(f"{lost}; {problem}", cause=problem.cause) from None
         self.resumes += 1

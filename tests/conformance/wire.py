@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -26,6 +26,9 @@ class Wire:
         self.down: Callable[[SignalResponse], Iterable[Told]] = lambda message: [message]
         self.up: Callable[[SignalRequest], Iterable[SignalRequest]] = lambda message: [message]
         self.drops_header = False
+        self.refuses = False  # everybody who comes
+        # Plays the server where the client comes back with `reconnect=1`, instead of passing it on.
+        self.resume: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self._server_url, self._http = server_url, http
         self._client: web.WebSocketResponse | None = None
 
@@ -45,6 +48,12 @@ class Wire:
         else:
             await self._client.send_bytes(message if isinstance(message, bytes) else message.SerializeToString())
 
+    def kill(self) -> None:
+        """Reset the client's socket."""
+        transport = self.requests[-1].transport
+        assert transport is not None
+        transport.abort()
+
     def _headers(self, request: web.Request) -> dict[str, str]:
         kept = () if self.drops_header else ("Authorization",)
         return {name: request.headers[name] for name in kept if name in request.headers}
@@ -57,6 +66,10 @@ class Wire:
     async def rtc(self, request: web.Request) -> web.StreamResponse:
         """Relay one signalling socket until either side closes."""
         self.requests.append(request)
+        if self.refuses:
+            return web.Response(status=503)
+        if self.resume is not None and request.query.get("reconnect") == "1":
+            return await self.resume(request)
         try:
             upstream = await self._http.ws_connect(
                 f"{self._server_url}{request.path_qs}", headers=self._headers(request), max_msg_size=0
