@@ -32,6 +32,7 @@ from livekit.protocol.rtc import (
 )
 
 PROTOCOL = 15  # the highest number that the oldest interesting server (1.8.4) knows (1.5)
+MAX_RTT_MS = 60_000
 DEFAULT_PING_INTERVAL_S, DEFAULT_PING_TIMEOUT_S = 5.0, 15.0
 
 
@@ -178,7 +179,8 @@ class SignalClient:
         kind = response.WhichOneof("message")
         reader = getattr(self, f"_on_{kind}", None)
         if kind == "pong_resp":
-            self._rtt_ms = max(0, round(now_s * 1000) - response.pong_resp.last_ping_timestamp)
+            rtt_ms = round(now_s * 1000) - response.pong_resp.last_ping_timestamp
+            self._rtt_ms = min(max(0, rtt_ms), MAX_RTT_MS)
             return []
         if kind in _QUIET:
             return []
@@ -227,7 +229,7 @@ class SignalClient:
         if response.reason == RequestResponse.OK:
             return []
         cid = response.add_track.cid if response.WhichOneof("request") == "add_track" else None
-        return [Refused(RequestResponse.Reason.Name(response.reason), cid)]
+        return [Refused(_name(RequestResponse.Reason, response.reason), cid)]
 
     def _on_refresh_token(self, token: str) -> list[ClientEvent]:
         return [TokenRefreshed(token)]
