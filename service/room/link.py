@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from aiortc import RTCIceServer
 from livekit.protocol.models import ParticipantInfo, TrackInfo
-from livekit.protocol.rtc import JoinResponse, SignalTarget
+from livekit.protocol.rtc import SignalTarget
 
 from service.core.audio import EncodedFrame
 from service.core.errors import Cause, LinkLost, PermissionMissing, ServiceError
@@ -22,7 +23,7 @@ from service.core.ports import EncodedSink, EncodedSource
 from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import DataMessage, DataReceiver, DataSender
-from service.room.ice_servers import ice_servers
+from service.room.ice_servers import reachable
 from service.room.peers import AnsweringPeer, OfferingPeer, Sending
 from service.room.signalling import RESUME_S, Signalling
 from service.room.signalling import join as signalling_join
@@ -73,7 +74,7 @@ class RoomLink:
         self,
         *,
         signalling: Signalling,
-        join: JoinResponse,
+        ice_servers: list[RTCIceServer],
         sink_for: Callable[[RemoteTrack], EncodedSink | None],
     ) -> None:
         self._signalling = signalling
@@ -82,6 +83,7 @@ class RoomLink:
         signalling.sync_state, signalling.media_lives = self._sync_state, self._media_lives
         self._sink_for = sink_for
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failure.add_done_callback(lambda failed: failed.cancelled() or failed.exception())  # seen, by whomever
         self._tasks: set[asyncio.Task[None]] = set()
         self._offers: asyncio.Queue[signal.Offer] = asyncio.Queue()
         self._answer: asyncio.Future[str] | None = None
@@ -94,12 +96,11 @@ class RoomLink:
         self._data_out, self._data_in = DataSender(), DataReceiver()
         self._silent_s = 0.0
         self._accepted: dict[str, TrackInfo] = {}  # our tracks by cid, as the server knows them
-        servers = ice_servers(join)
         self._publisher = OfferingPeer(
-            ice_servers=servers, changed=lambda state: self._peer_changed("publisher", state)
+            ice_servers=ice_servers, changed=lambda state: self._peer_changed("publisher", state)
         )
         self._subscriber = AnsweringPeer(
-            ice_servers=servers,
+            ice_servers=ice_servers,
             changed=lambda state: self._peer_changed("subscriber", state),
             on_packet=self._on_packet,
             on_data=self._on_data,
@@ -246,10 +247,7 @@ class RoomLink:
         await self._signalling.close()
         self._publisher.close()
         self._subscriber.close()
-        if not self._failure.done():
-            self._failure.cancel()
-        elif not self._failure.cancelled():
-            self._failure.exception()  # seen, whether or not anybody pumped
+        self._failure.cancel()
 
     # -- the wire -----------------------------------------------------------------------------------------------
 
@@ -441,6 +439,7 @@ class RoomLink:
         task = asyncio.ensure_future(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # cancelled before it began, it would not be awaited
 
     async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: str) -> T:
         """`wanted`, unless the link fails first or the time is over."""
@@ -468,7 +467,12 @@ async def join(
     """
     aiortc_repairs.install()
     signalling, response = await signalling_join(url, token)
-    link = RoomLink(signalling=signalling, join=response, sink_for=sink_for)
+    try:
+        servers = await reachable(response)
+    except BaseException:
+        await signalling.close()
+        raise
+    link = RoomLink(signalling=signalling, ice_servers=servers, sink_for=sink_for)
     link._open()
     try:
         yield link
