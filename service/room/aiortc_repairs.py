@@ -25,6 +25,7 @@ from aiortc.sdp import SessionDescription
 from aiortc.utils import random32, uint16_add
 
 from service.core.audio import EncodedFrame
+from service.room.nacks import Nacks
 
 CONSENT_INTERVAL_S = 1.0
 CONSENT_EXPIRY_S = 30.0  # RFC 7675 section 5.1
@@ -239,18 +240,19 @@ class _Tap:
 
 
 class _NackPerStream(NackGenerator):
-    """aiortc's generator for one SSRC at a time: a re-used m-line brings a new one."""
+    """Stands where aiortc's was: what is `missing` when `add` says so is asked for. A re-used m-line brings a new SSRC,
+    and with it a new stream."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ssrc: int | None = None
+        self._nacks = Nacks()
 
     def add(self, packet: RtpPacket) -> bool:
         if packet.ssrc != self._ssrc:
-            self._ssrc = packet.ssrc
-            self.max_seq = None
-            self.missing.clear()
-        return super().add(packet)
+            self._ssrc, self._nacks = packet.ssrc, Nacks()
+        self.missing = set(self._nacks.received(packet.sequence_number, time.monotonic()))
+        return bool(self.missing)
 
 
 def tap(receiver: RTCRtpReceiver, push: Callable[[EncodedFrame], None]) -> None:
