@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FIRST_RTT_S = 0.1
-LEAST_APART_S = 0.030  # what jitter looks like
+LEAST_APART_S = 0.015  # with each packet, where the round trip is short
 PATIENCE_S = 0.4  # then it is too late to be played
 TRIES = 6
 LARGEST_GAP = 25  # half a second; more is an outage, and nobody wants to hear of it
