@@ -83,7 +83,7 @@ class RoomLink:
         signalling.sync_state, signalling.media_lives = self._sync_state, self._media_lives
         self._sink_for = sink_for
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._failure.add_done_callback(lambda failed: failed.cancelled() or failed.exception())  # seen, by whomever
+        self._failure.add_done_callback(_seen)
         self._tasks: set[asyncio.Task[None]] = set()
         self._offers: asyncio.Queue[signal.Offer] = asyncio.Queue()
         self._answer: asyncio.Future[str] | None = None
@@ -253,6 +253,7 @@ class RoomLink:
 
     async def _send(self, frame: bytes) -> None:
         sending = asyncio.ensure_future(self._signalling.send(frame))
+        sending.add_done_callback(_seen)
         await self._or_failure(sending, RESUME_S, "the room's signalling is lost")
 
     async def _signal(self) -> None:
@@ -454,6 +455,12 @@ class RoomLink:
         if not wanted.done() or wanted.cancelled():
             raise LinkLost(otherwise)
         return wanted.result()
+
+
+def _seen(done: asyncio.Future[Any]) -> None:
+    """Whether or not anybody still waits for it."""
+    if not done.cancelled():
+        done.exception()
 
 
 @asynccontextmanager
