@@ -118,21 +118,27 @@ async def follow_ice_restart(pc: RTCPeerConnection, sdp: str) -> bool:
     if connection is None or connection.remote_username in (None, ice.usernameFragment):
         return True
     connection.remote_username, connection.remote_password = ice.usernameFragment, ice.password
-    while connection.remote_username == ice.usernameFragment:
-        connection.boothd_restarting_s = time.monotonic()
-        for pair in list(connection._nominated.values()):
-            request = connection.build_request(pair, nominate=connection.ice_controlling)
-            try:
+    key, checks = str(ice.password).encode(), set[asyncio.Task[Any]]()
+    try:
+        # Not one after the other: each would wait for its answer when the path comes back.
+        while connection.remote_username == ice.usernameFragment:
+            connection.boothd_restarting_s = time.monotonic()
+            for pair in connection._nominated.values():
+                request = connection.build_request(pair, nominate=connection.ice_controlling)
                 # The server learns our address from it, as a peer-reflexive candidate.
-                await pair.protocol.request(
-                    request, pair.remote_addr, integrity_key=str(ice.password).encode(), retransmissions=0
-                )
+                check = pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=1)
+                checks.add(asyncio.ensure_future(check))
+            await asyncio.sleep(RESTART_INTERVAL_S)
+            done = {check for check in checks if check.done()}
+            checks -= done
+            if any(check.exception() is None for check in done):
                 _seen_alive(connection)
                 return True
-            except aioice.stun.TransactionError:
-                pass
-        await asyncio.sleep(RESTART_INTERVAL_S)
-    return False
+        return False
+    finally:
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
 
 
 def heard(pc: RTCPeerConnection) -> tuple[int, float]:

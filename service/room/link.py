@@ -87,6 +87,8 @@ class RoomLink:
         self._tasks: set[asyncio.Task[None]] = set()
         self._offers: asyncio.Queue[signal.Offer] = asyncio.Queue()
         self._answer: asyncio.Future[str] | None = None
+        self._offered = b""  # what it answers
+        self._restarting: asyncio.Task[None] | None = None
         self._publisher_started = False
         self._changed = asyncio.Event()  # the participant table
         self._publications: dict[str, Publication] = {}
@@ -289,14 +291,21 @@ class RoomLink:
                 self._bind()
                 self._check_rights()
             case signal.Resumed(media_lost):
-                if media_lost:
-                    self._start(self._restart_media())
+                self._on_resumed(media_lost)
             case signal.Left(reason, action):
                 cause, retry_after_s = PUT_OUT.get(reason, (Cause.ROOM, 0.0))
                 text = f"the room asks us to leave ({reason}, {action})"
                 raise LinkLost(text, cause=cause, retry_after_s=retry_after_s)
             case signal.Joined() | signal.TokenRefreshed() | signal.Ignored():
                 log.debug("! %s", type(event).__name__)
+
+    def _on_resumed(self, media_lost: bool) -> None:
+        if media_lost:
+            if self._restarting is not None:
+                self._restarting.cancel()
+            self._restarting = self._start(self._restart_media())
+        elif self._answer is not None and not self._answer.done():
+            self._start(self._send(self._offered))  # the answer went down with the socket
 
     async def _on_description(self, event: signal.Offer | signal.Answer | signal.Candidate) -> None:
         match event:
@@ -341,7 +350,8 @@ class RoomLink:
                 self._publisher.add_channels()
                 self._publisher_started = True
             self._answer = asyncio.get_running_loop().create_future()
-            await self._send(self._protocol.offer(await self._publisher.offer(restart=restart)))
+            self._offered = self._protocol.offer(await self._publisher.offer(restart=restart))
+            await self._send(self._offered)
             sdp = await self._or_failure(self._answer, NEGOTIATE_TIMEOUT_S, "the room did not answer our offer")
             try:
                 await self._publisher.accept(sdp)
@@ -427,7 +437,7 @@ class RoomLink:
         if not self._failure.done():
             self._failure.set_exception(error)
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         async def guarded() -> None:
             try:
                 await work
@@ -441,6 +451,7 @@ class RoomLink:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # cancelled before it began, it would not be awaited
+        return task
 
     async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: str) -> T:
         """`wanted`, unless the link fails first or the time is over."""

@@ -25,6 +25,8 @@ LEAVE_TIMEOUT_S = 0.4
 # While media lives nobody misses the signalling, and the server keeps us as long as ICE lives (4.1, 4.5).
 RESUME_S = 30.0
 RESUME_AFTER_S = (0.0, 0.3, 1.0, 2.0)
+# Each of our two connections makes the server ask, a moment apart: one resume is for both.
+BOTH_LOST_S = 0.2
 
 
 async def _always() -> bool:
@@ -82,6 +84,8 @@ class Signalling:
                 yield event
             lost = "the room has lost our media" if media_lost else "the room's signalling was closed"
             self._up.clear()
+            if media_lost:
+                await asyncio.sleep(BOTH_LOST_S)
             await self._resume(f"{lost} (code {self._socket.ws.close_code})")
             self._up.set()
             yield signal.Resumed(media_lost=media_lost)
