@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from service.core.audio import FRAME_MS
 from service.core.errors import ServiceError
@@ -15,12 +15,12 @@ from service.core.languages import base_code
 from service.room import link
 from service.sandbox import pipe
 from service.sandbox.ear import Ear
-from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Speak, Stop
+from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Sound, Speak, Stop
+from service.sandbox.outlets import Outlets
 from service.sandbox.phrases import SOURCE_LANGUAGE, PhraseBook
+from service.sandbox.socket_sound import SocketEar
 from service.sandbox.transcriber import Event, Partial, Transcriber, Utterance
-from service.sandbox.voice_track import MAX_LEVEL_MS, VoiceTrack
 from service.sandbox.voices import Voices
-from service.sound.opus import OpusEncoder
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +53,17 @@ class Booth:
         self._run: Run | None = None
         self._stopping = False
         self._ear: Ear | None = None
-        self._voiced: dict[str, tuple[link.Publication, VoiceTrack]] = {}  # by language
-        # Bounded by `order`: answers and interruptions are dropped when nobody gets to them; the others are commands,
-        # of which the server lets one pass every other second.
+        self._socket_ear: SocketEar | None = None  # listens in its place while sound goes over the socket
+        self._outlets = Outlets(say)
+        # Bounded by `order`: answers, sound and interruptions are dropped when nobody gets to them; the others are
+        # commands, of which the server lets one pass every other second.
         self._orders: asyncio.Queue[pipe.Order] = asyncio.Queue()
         # Full when speaking takes longer than being spoken to: the oldest is the least useful.
         self._utterances: asyncio.Queue[tuple[str, Utterance]] = asyncio.Queue(UTTERANCES_WAITING)
 
     def order(self, order: pipe.Order) -> None:
         """Do this, in the order given."""
-        if self._orders.qsize() < ORDERS_WAITING or not isinstance(order, pipe.Send | Interrupt):
+        if self._orders.qsize() < ORDERS_WAITING or not isinstance(order, pipe.Send | Sound | Interrupt):
             self._orders.put_nowait(order)
 
     async def work(self, url: str, token: str) -> None:
@@ -102,9 +103,12 @@ class Booth:
                 case pipe.Send():
                     await _send(room, order)
                 case pipe.Unpublish():
-                    await self._unpublish(room, tuple(self._voiced))
+                    await self._outlets.unpublish(room)
                 case Run():
                     await self._start(room, order)
+                case Sound():
+                    if self._socket_ear is not None:
+                        self._socket_ear.push(order)
                 case Pause():
                     self._run = None
                 case Stop(force):
@@ -112,39 +116,27 @@ class Booth:
                 case Speak():
                     await self._speak_text(order)
                 case Interrupt(languages):
-                    self._drop(tuple(self._voiced) if "global" in languages else languages)
+                    self._outlets.drop(None if "global" in languages else languages)
 
     async def _start(self, room: link.RoomLink, run: Run) -> None:
-        """Have exactly the tracks of these languages, and interpret into them."""
+        """Have exactly the voices of these languages, and interpret into them."""
         targets = tuple(dict.fromkeys(run.targets))
         if len(targets) > MAX_VOICES:
             log.warning("only %d of %d languages are spoken", MAX_VOICES, len(targets))
-        run = Run(run.source, targets[:MAX_VOICES], run.pipeline)
-        await self._unpublish(room, tuple(language for language in self._voiced if language not in run.targets))
-        for language in run.targets:
-            if language not in self._voiced:
-                track = VoiceTrack(OpusEncoder(), clock=time.monotonic)
-                self._voiced[language] = (await room.publish(f"translation_{language}", track), track)
-            self._voiced[language][1].max_level_ms = _max_level_ms(run.pipeline, language)
+        run = replace(run, targets=targets[:MAX_VOICES])
+        await self._outlets.open(room, run)
+        self._socket_ear = (self._socket_ear or SocketEar()) if run.over_socket else None
         self._run, self._stopping = run, False
-
-    async def _unpublish(self, room: link.RoomLink, languages: tuple[str, ...]) -> None:
-        for language in languages:
-            publication, _ = self._voiced.pop(language)
-            await room.unpublish(publication)
 
     def _stop(self, *, force: bool) -> None:
         if force:
             self._run = None
-            self._drop(tuple(self._voiced))
+            self._outlets.drop()
         else:
+            if self._socket_ear is not None:
+                self._on_events(self._transcriber.feed(self._socket_ear.rest()))
             self._on_events(self._transcriber.finish())
             self._stopping = True
-
-    def _drop(self, languages: tuple[str, ...]) -> None:
-        for language in languages:
-            if language in self._voiced:
-                self._voiced[language][1].drop()
 
     # -- listening ----------------------------------------------------------------------------------------------
 
@@ -155,11 +147,13 @@ class Booth:
             due_s = max(due_s + FRAME_S, time.monotonic() - BEHIND_S)
             await asyncio.sleep(due_s - time.monotonic())
             frames += 1
-            if self._ear is not None:
-                self._on_events(self._transcriber.feed(self._ear.pull()))
+            ear = self._socket_ear or self._ear
+            if ear is not None:
+                self._on_events(self._transcriber.feed(ear.pull()))
+            self._outlets.tick()
             if frames % REPORT_FRAMES == 0:
-                packets_now = self._ear.packets if self._ear is not None else 0
-                self._say(pipe.Listening(packets_now != packets, self._levels()))
+                packets_now = ear.packets if ear is not None else 0
+                self._say(pipe.Listening(packets_now != packets, self._outlets.levels_ms))
                 packets = packets_now
 
     def _on_events(self, events: list[Event]) -> None:
@@ -174,10 +168,6 @@ class Booth:
             elif isinstance(event, Partial) and _speaks_english(self._run):
                 self._say(Heard(self._id, SOURCE_LANGUAGE, event.text, final=False))
 
-    def _levels(self) -> dict[str, int]:
-        levels = {language: track.queue_level_ms for language, (_, track) in self._voiced.items()}
-        return {language: level_ms for language, level_ms in levels.items() if level_ms}
-
     # -- speaking -----------------------------------------------------------------------------------------------
 
     async def _interpret(self) -> None:
@@ -187,7 +177,7 @@ class Booth:
                 async with asyncio.timeout(IDLE_S):
                     identity, utterance = await self._utterances.get()
             except TimeoutError:
-                if self._stopping and not self._levels():
+                if self._stopping and not self._outlets.levels_ms:
                     self._stopping, self._run = False, None
                     self._say(pipe.Finished())
                 continue
@@ -203,7 +193,7 @@ class Booth:
             await self._say_in(target, identity, translated, utterance.audio)
 
     async def _speak_text(self, order: Speak) -> None:
-        targets = tuple(self._voiced) if order.translate else (order.language,)
+        targets = self._outlets.languages if order.translate else (order.language,)
         known = base_code(order.language) == SOURCE_LANGUAGE
         for target in targets:
             text: str | None = order.text
@@ -217,8 +207,7 @@ class Booth:
         if spoken is None:
             # Up to a tenth of a second of arithmetic, which must not hold up the voices of others.
             spoken = await asyncio.to_thread(self._voices.repeat, audio, target)
-        if target in self._voiced:
-            self._voiced[target][1].say(spoken)
+        if self._outlets.say(target, spoken, identity):
             self._say(Said(identity, target, text if text is not None else REPEATED))
 
 
@@ -235,12 +224,6 @@ async def _send(room: link.RoomLink, message: pipe.Send) -> None:
 
 def _speaks_english(run: Run) -> bool:
     return base_code(run.source) in (SOURCE_LANGUAGE, "auto")
-
-
-def _max_level_ms(pipeline: dict[str, Any], language: str) -> int:
-    queues = pipeline.get("translation_queue_configs", {})
-    queue = queues.get(language) or queues.get("global") or {}
-    return int(queue.get("max_queue_level_ms", MAX_LEVEL_MS))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

@@ -58,6 +58,7 @@ FAULTS: dict[str, Fault] = {
         Fault("no-queue-map", "no queue levels are told"),
         Fault("empty-queue-map", "queue levels are always empty"),
         Fault("drop-messages", "nothing is ever answered"),
+        Fault("no-last-chunk", "no piece of sound over the socket says that it is the last of its sentence"),
         Fault("close-1008", "management sockets are closed with 1008"),
         Fault("lossy-replies", "what is said over data packets comes on the lossy channel"),
         Fault("pause-drops-tracks", "the translated tracks are gone while a task is paused"),

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from service.sandbox import pipe
 from service.sandbox.management import ManagementTask, Output, State
-from service.sandbox.orders import Close, Heard, Outgoing, Pause, Said
+from service.sandbox.orders import Close, Heard, Outgoing, Pause, Said, Spoken
 from service.sandbox.outbox import CLOSE_S, Outbox
 from service.sandbox.tokens import Grant, TokenRefused
 
@@ -139,6 +139,8 @@ class Hub:
                 self._out(room, session, session.task.finished())
             case Heard() | Said():
                 self._out(room, session, session.task.captions(event))
+            case Spoken():
+                self._out(room, session, session.task.spoken(event))
             case pipe.Gone(why):
                 log.warning("the interpreter was lost from a room and joins it again: %s", why)
                 session.rejoin_at_s = self._clock() + REJOIN_S
@@ -176,6 +178,7 @@ class Hub:
                 await asyncio.sleep(0)  # aiohttp does not, as long as it has messages
         finally:
             session.outboxes.discard(outbox)
+            self._out(grant.room, session, session.task.gone(outbox))
 
     # -- both ways ----------------------------------------------------------------------------------------------
 

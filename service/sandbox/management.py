@@ -6,16 +6,16 @@ leave open is marked "our choice".
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from typing import Any
 
 from service.sandbox import task_validation
+from service.sandbox.audio_input import AudioInput
 from service.sandbox.languages import full_target
-from service.sandbox.management_messages import Messages
-from service.sandbox.orders import Close, Heard, Interrupt, Order, Outgoing, Pause, Run, Said, Speak, Stop
+from service.sandbox.management_messages import Messages, opened
+from service.sandbox.orders import Close, Heard, Interrupt, Order, Outgoing, Pause, Run, Said, Speak, Spoken, Stop
 from service.sandbox.rate_limits import RateLimits
 from service.sandbox.task_validation import CommandRefused, InvalidSettings
 
@@ -62,6 +62,7 @@ class ManagementTask:
         self._ready_at_s = math.inf
         self._lost_at_s = math.inf
         self._unacknowledged: list[tuple[str, Hashable]] = []  # set_tasks heard while starting: event, sender
+        self._audio: AudioInput | None = None  # of a task whose sound goes over a socket
         self._heard_at_s = -math.inf
         self._map_at_s = math.inf
         self._end_by_s = math.inf
@@ -93,6 +94,21 @@ class ManagementTask:
         if self._state not in (State.RUNNING, State.ENDING):
             return []
         return self._messages.caption(event, self._settings["pipeline"])
+
+    def spoken(self, event: Spoken) -> list[Outgoing]:
+        """The messages for a piece of sound, while there is a task whose sound goes over a socket."""
+        output = self._settings.get("output_stream")
+        if self._audio is None or output is None or self._state not in (State.RUNNING, State.ENDING):
+            return []
+        return self._messages.audio(self._audio.carrier, event, output["target"]["format"])
+
+    def gone(self, sender: Hashable) -> list[Output]:
+        """A socket has closed. If it carried the task's sound, the task ends with it (palabra-api 3.8)."""
+        if self._audio is None or self._audio.carrier is not sender:
+            return []
+        self._audio, self._state = None, State.NONE
+        self._unacknowledged.clear()
+        return [Stop(force=True)]
 
     def finished(self) -> list[Output]:
         """The interpreter has spoken its last after a Stop without force."""
@@ -157,7 +173,7 @@ class ManagementTask:
 
     def _obey(self, payload: bytes | str, now_s: float, sender: Hashable, may_command: bool) -> list[Output]:
         # Of the codes here only those of settings and "not found" are documented; the others are our choice.
-        kind, data = _opened(payload)
+        kind, data = opened(payload)
         if not may_command:
             raise CommandRefused("PERMISSION_DENIED", "This token may only listen")
         command = self._commands().get(kind)
@@ -165,7 +181,8 @@ class ManagementTask:
             raise CommandRefused("UNKNOWN_MESSAGE_TYPE", "Unknown message_type")
         if not self._limits.allows(kind, now_s):
             raise CommandRefused("RATE_LIMIT_EXCEEDED", f"Too many {kind} messages")
-        return command(data if kind == "set_task" else task_validation.checked(kind, data), now_s, sender)
+        checked = data if kind in ("set_task", "input_audio_data") else task_validation.checked(kind, data)
+        return command(checked, now_s, sender)
 
     def _commands(self) -> Commands:
         interrupt = "flush_task" if self._messages.generation == "B" else "interrupt_task"
@@ -175,6 +192,7 @@ class ManagementTask:
             "pause_task": self._pause_task,
             "end_task": self._end_task,
             "tts_task": self._tts_task,
+            "input_audio_data": self._input_audio,
             interrupt: self._interrupt_task,
         }
 
@@ -183,6 +201,7 @@ class ManagementTask:
             raise CommandRefused(*NOT_FOUND)
         settings = task_validation.filled_in(data, refused=self._fault("refuse-language"))
         same, self._settings = settings == self._settings, settings
+        self._carry(settings["input_stream"]["source"], now_s, sender)
         output = self._voice_warnings(sender)
         if self._state is State.RUNNING:
             if not same:
@@ -196,6 +215,23 @@ class ManagementTask:
             self._state = State.STARTING
             self._ready_at_s = now_s + float(self._fault("ready-delay") or self._ready_delay_s)
         return output
+
+    def _carry(self, source: dict[str, Any], now_s: float, sender: Hashable) -> None:
+        if source["type"] != "ws":
+            self._audio = None
+        elif self._audio is None or self._audio.carrier is not sender or self._audio.source != source:
+            self._audio = AudioInput(source, sender, now_s)
+
+    def _input_audio(self, data: object, now_s: float, sender: Hashable) -> list[Output]:
+        if self._state is not State.RUNNING:
+            return []  # dropped without a word: the SDKs take any error before readiness for a refusal
+        if self._audio is None or self._audio.carrier is not sender:
+            raise CommandRefused("INVALID_MESSAGE", "input_audio_data is for streams of type ws on their own socket")
+        sound, warn = self._audio.take(data, now_s)
+        self._heard_at_s = now_s
+        if warn:
+            return [*self._messages.warning(sender, "AUDIO_STREAM_TOO_FAST", "Send audio at its own pace")]
+        return [] if sound is None else [sound]
 
     def _get_task(self, data: dict[str, Any], now_s: float, sender: Hashable) -> list[Output]:
         if self._state not in (State.RUNNING, State.PAUSED):
@@ -237,7 +273,8 @@ class ManagementTask:
     def _run(self) -> Run:
         pipeline = self._settings["pipeline"]
         targets = tuple(entry["target_language"] for entry in pipeline["translations"])
-        return Run(pipeline["transcription"]["source_language"], targets, pipeline)
+        source = pipeline["transcription"]["source_language"]
+        return Run(source, targets, pipeline, over_socket=self._audio is not None)
 
     def _voice_warnings(self, sender: Hashable) -> list[Output]:
         output: list[Output] = []
@@ -254,15 +291,3 @@ class ManagementTask:
 
     def _acknowledge(self, to: Hashable, command: str, event: str, **more: str) -> list[Outgoing]:
         return self._messages.acknowledge(to, command, event, self._state.value, **more)
-
-
-def _opened(payload: bytes | str) -> tuple[str, Any]:
-    """The kind and the data of a client's message; the data may be JSON text once more, or absent."""
-    try:
-        envelope = json.loads(payload)
-        kind, data = envelope["message_type"], envelope.get("data")
-        if isinstance(kind, str):
-            return kind, json.loads(data) if isinstance(data, str) else data
-    except (ValueError, RecursionError, TypeError, LookupError):
-        pass
-    raise CommandRefused("INVALID_MESSAGE", "Not a JSON object with message_type")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from service.sandbox.orders import Heard, Outgoing, Said
+from service.sandbox.orders import Heard, Outgoing, Said, Spoken
+from service.sandbox.task_validation import CommandRefused
 
 QUEUE_MAX_MS = 20_000
 
@@ -62,6 +65,20 @@ class Messages:
             return []
         return self._tell(None, kind, {"transcription": {**body, "segments": []}})
 
+    def audio(self, to: Hashable, event: Spoken, form: str) -> list[Outgoing]:
+        """A piece of translated sound in this format; never twice, whatever is duplicated."""
+        zipped = form == "zlib_pcm_s16le"
+        data = base64.b64encode(zlib.compress(base64.b64decode(event.audio))).decode() if zipped else event.audio
+        body = {
+            "transcription_id": event.id,
+            "translation_part_id": "0",
+            "language": event.language,
+            "last_chunk": event.last and self._fault("no-last-chunk") is None,
+            "data": data,
+            "chunk_generation_delta": None,
+        }
+        return self._tell(to, "output_audio_data", body)[:1]
+
     def queue_map(self, levels_ms: Mapping[str, int], configs: dict[str, Any]) -> list[Outgoing]:
         """What waits to be spoken per language, with the limits of the settings."""
         if self._fault("no-queue-map") is not None:
@@ -87,3 +104,18 @@ class Messages:
             return []
         outgoing = Outgoing(json.dumps(message).encode(), to)
         return [outgoing] * (1 if self._fault("duplicates") is None else 2)
+
+
+def opened(payload: bytes | str) -> tuple[str, Any]:
+    """The kind and the data of a client's message; the data may be JSON text once more, or absent.
+
+    Raises CommandRefused for what is none.
+    """
+    try:
+        envelope = json.loads(payload)
+        kind, data = envelope["message_type"], envelope.get("data")
+        if isinstance(kind, str):
+            return kind, json.loads(data) if isinstance(data, str) else data
+    except (ValueError, RecursionError, TypeError, LookupError):
+        pass
+    raise CommandRefused("INVALID_MESSAGE", "Not a JSON object with message_type")

@@ -6,6 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+SOCKET_RATE_HZ = 24_000  # of all sound that goes out over a socket (palabra-api 4.1)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -17,11 +19,24 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Interpret with these settings from now on, whatever ran before. `pipeline` has every default filled in."""
+    """Interpret with these settings from now on, whatever ran before. `pipeline` has every default filled in.
+
+    Sound comes from the room and goes there, or, `over_socket`, comes as Sound and goes as Spoken.
+    """
 
     source: str
     targets: tuple[str, ...]
     pipeline: dict[str, Any] = field(hash=False)
+    over_socket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What the management socket brought: s16 samples in base64, channels interleaved."""
+
+    audio: str = field(repr=False)
+    rate_hz: int
+    channels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,7 @@ class Close:
     code: int
 
 
-Order = Run | Pause | Stop | Speak | Interrupt | Close
+Order = Run | Sound | Pause | Stop | Speak | Interrupt | Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +97,13 @@ class Said:
     text: str
     part: int = 0
     final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The interpreter's: a piece of a translation's sound, mono s16 at `SOCKET_RATE_HZ` in base64."""
+
+    id: str
+    language: str
+    audio: str = field(repr=False)
+    last: bool

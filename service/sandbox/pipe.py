@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Speak, Stop
+from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Sound, Speak, Spoken, Stop
 
 LINE_BYTES = 4 << 20  # a set_task of the largest size, its defaults filled in, is longer than itself
 
@@ -79,12 +79,12 @@ class Mode:
     text: str
 
 
-Order = Join | Leave | Send | Unpublish | Run | Pause | Stop | Speak | Interrupt
-Event = Data | Listening | Finished | Gone | Mode | Heard | Said
+Order = Join | Leave | Send | Unpublish | Run | Sound | Pause | Stop | Speak | Interrupt
+Event = Data | Listening | Finished | Gone | Mode | Heard | Said | Spoken
 _KINDS: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Join, Leave, Send, Unpublish, Run, Pause, Stop, Speak, Interrupt)
-    + (Data, Listening, Finished, Gone, Mode, Heard, Said)
+    for kind in (Join, Leave, Send, Unpublish, Run, Sound, Pause, Stop, Speak, Interrupt)
+    + (Data, Listening, Finished, Gone, Mode, Heard, Said, Spoken)
 }
 
 

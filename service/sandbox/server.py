@@ -29,6 +29,7 @@ from service.sandbox.management import ManagementTask
 from service.sandbox.phrases import load_phrases
 from service.sandbox.room_server import RoomServer
 from service.sandbox.sessions import SessionStore, StoredSession
+from service.sandbox.streams import Streams
 from service.sandbox.tokens import Grant, SigningKey, TokenRefused, mint, verify
 from service.sandbox.worker import Worker
 
@@ -112,12 +113,13 @@ class Sandbox:
             order=self._worker.order,
             join=self._join,
             verify=self._verify,
-            note=self._console.note,
+            note=self._note,
             fault=faults.on,
         )
         self._hub.mode = mode
         self._rooms = self._new_rooms()
         pair, api_key = ClientPair(keys.client_id, keys.client_secret), ApiKey(keys.api_key)
+        streams = Streams(store=self._store, faults=faults, api_key=api_key, verify=self._verify, serve=self._hub.serve)
         self._app = web.Application(client_max_size=1 << 20)
         self._app.add_routes(
             [
@@ -129,7 +131,7 @@ class Sandbox:
                     webrtc_url=livekit.url if livekit is not None else None,
                 ),
                 web.get("/", self._health),
-                web.get("/streaming-api/v1/speech-to-speech/stream", self._hub.serve),
+                *streams.routes(),
                 *self._console.routes(),
                 *(self._rooms.routes() if isinstance(self._rooms, RoomServer) else ()),  # last: they take any prefix
             ]
@@ -194,6 +196,10 @@ class Sandbox:
         return {name: sorted(room.participants) for name, room in self._rooms.rooms.items()}
 
     # -- who meets whom -----------------------------------------------------------------------------------------
+
+    def _note(self, what: str, room: str, who: str) -> None:
+        if what != "input_audio_data":  # no command, and three a second
+            self._console.note(what, room, who)
 
     def _verify(self, token: str) -> Grant:
         grant = verify(token, self._signing)

@@ -95,10 +95,24 @@ _TABLES: dict[str, Table] = {
         "max_tempo": Setting(number(0), 1.45),
     },
 }
-# The sandbox carries sound through rooms only, so the other stream types are refused here.
 _STREAM = {"content_type": Setting(one_of("audio"), required=True)}
-_WEBRTC = {"type": Setting(one_of("webrtc"), required=True)}
-
+# "wav" and "opus" are documented as input formats too, but not what a message of them holds: they are refused here.
+_SOURCES: dict[str, Table] = {
+    "webrtc": {"type": Setting(one_of("webrtc", "ws"), required=True)},
+    "ws": {
+        "type": Setting(one_of("ws"), required=True),
+        "format": Setting(one_of("pcm_s16le"), required=True),
+        "sample_rate": Setting(number(16_000, 48_000, whole=True), required=True),
+        "channels": Setting(number(1, 2, whole=True), required=True),
+    },
+}
+_TARGETS: dict[str, Table] = {
+    "webrtc": {"type": Setting(one_of("webrtc"), required=True)},
+    "ws": {
+        "type": Setting(one_of("ws"), required=True),
+        "format": Setting(one_of("pcm_s16le", "zlib_pcm_s16le"), required=True),
+    },
+}
 
 _EMPTY: Table = {}
 _COMMANDS: dict[str, tuple[str, Table]] = {
@@ -172,10 +186,7 @@ def filled_in(data: object, refused: str | None = None) -> dict[str, Any]:
     """
     reader = _Reader()
     given = reader.mapping(data, ())
-    streams = {
-        "input_stream": reader.fill({**_STREAM, "source": _WEBRTC}, given.get("input_stream"), ("input_stream",)),
-        "output_stream": reader.fill({**_STREAM, "target": _WEBRTC}, given.get("output_stream"), ("output_stream",)),
-    }
+    streams = _streams(reader, given)
     loc: Loc = ("pipeline",)
     pipeline = reader.mapping(given.get("pipeline"), loc)
     sources = tuple(code for code in SOURCES if code != refused)
@@ -195,6 +206,20 @@ def filled_in(data: object, refused: str | None = None) -> dict[str, Any]:
     if reader.errors:
         raise InvalidSettings(reader.errors, "SetTaskRequestMessage")
     return {**streams, "pipeline": filled}
+
+
+def _streams(reader: _Reader, given: dict[str, Any]) -> dict[str, Any]:
+    """Both of one type. Over a socket there may be no output: text alone (palabra-api 4.1)."""
+    source, target = given.get("input_stream"), given.get("output_stream")
+    asked = source.get("source") if isinstance(source, dict) else None
+    kind = "ws" if isinstance(asked, dict) and asked.get("type") == "ws" else "webrtc"
+    streams: dict[str, Any] = {
+        "input_stream": reader.fill({**_STREAM, "source": _SOURCES[kind]}, source, ("input_stream",)),
+        "output_stream": None,
+    }
+    if kind == "webrtc" or target is not None:
+        streams["output_stream"] = reader.fill({**_STREAM, "target": _TARGETS[kind]}, target, ("output_stream",))
+    return streams
 
 
 def _transcription(reader: _Reader, given: object, sources: tuple[str, ...], loc: Loc) -> dict[str, Any]:

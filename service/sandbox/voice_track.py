@@ -36,9 +36,9 @@ class VoiceTrack:
         """What waits to be spoken."""
         return len(self._pcm) * 1000 // (2 * RATE_HZ)
 
-    def say(self, pcm: bytes) -> None:
+    def say(self, pcm: bytes, identity: str = "") -> None:
         """Speak this after what is waiting: mono 48 kHz s16. Above `max_level_ms` the oldest is dropped, as the
-        service does (palabra-api 4.5)."""
+        service does (palabra-api 4.5). A track does not tell whose translation it is."""
         self._pcm += pcm
         most = self.max_level_ms * RATE_HZ // 1000 * 2
         del self._pcm[: max(0, len(self._pcm) - most)]

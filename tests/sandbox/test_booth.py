@@ -1,6 +1,7 @@
 """One booth in a real embedded room, its ears and its voices played by hand."""
 
 import asyncio
+import base64
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,7 +12,7 @@ from service.room.tracks import PacketQueue
 from service.sandbox import booth as module
 from service.sandbox import pipe
 from service.sandbox.booth import NOT_UNDERSTOOD, REPEATED, Booth
-from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Speak, Stop
+from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Sound, Speak, Spoken, Stop
 from service.sandbox.phrases import PhraseBook
 from service.sandbox.room_server import EmbeddedRoom
 from service.sandbox.transcriber import Partial, Utterance
@@ -25,13 +26,15 @@ class Ears:
     """A transcriber that brings to light what it is told to, with the next sound or at the end."""
 
     def __init__(self) -> None:
-        self.fed = 0
+        self.fed, self.over_socket = 0, False
+        self.heard = bytearray()
         self.next: list[object] = []
         self.under_way: list[object] = []
 
     def feed(self, pcm: bytes) -> list[object]:
-        assert len(pcm) == 2 * FRAME_SAMPLES
+        assert len(pcm) == 2 * FRAME_SAMPLES or self.over_socket
         self.fed += 1
+        self.heard += pcm
         events, self.next = self.next, []
         return events
 
@@ -90,7 +93,7 @@ class Desk:
         return [event for event in self.events if isinstance(event, kind)]
 
     def level_ms(self, language: str) -> int:
-        return self.booth._voiced[language][1].queue_level_ms
+        return self.booth._outlets.levels_ms.get(language, 0)
 
 
 @asynccontextmanager
@@ -174,7 +177,7 @@ async def test_a_change_of_language_uses_the_m_line_again():
     async with working() as desk:
         for targets in (("es",), ("fr",), ("it",), ("fr", "es")):
             await desk.run(*targets)
-            assert set(desk.booth._voiced) == set(targets)
+            assert set(desk.booth._outlets.languages) == set(targets)
             for target in targets:
                 ear = desk.heard[f"translation_{target}"]
                 before = len(ear.frames)
@@ -205,7 +208,63 @@ async def test_a_pause_keeps_the_track_and_interprets_nothing():
         desk.utter("good morning")
         fed = desk.ears.fed
         await desk.until(lambda: desk.ears.fed > fed + 5)
-        assert desk.told(Heard) == [] and set(desk.booth._voiced) == {"es"}
+        assert desk.told(Heard) == [] and desk.booth._outlets.languages == ("es",)
+
+
+def sound(milliseconds: int) -> Sound:
+    return Sound(base64.b64encode(b"\x01\x00" * (24 * milliseconds)).decode(), 24_000, 1)
+
+
+async def over_socket(desk: Desk, *targets: str) -> None:
+    desk.ears.over_socket = True
+    desk.booth.order(Run("en", targets, {}, over_socket=True))
+    await desk.until(lambda: desk.booth._outlets.languages == targets and desk.booth._run is not None)
+    desk.ears.heard.clear()
+
+
+async def test_over_a_socket_only_what_comes_is_heard_and_speech_goes_out_in_chunks():
+    async with working() as desk:
+        await over_socket(desk, "es", "fr")
+        fed = desk.ears.fed
+        await desk.until(lambda: desk.ears.fed > fed + 10)
+        assert not desk.ears.heard, "not even silence"
+        desk.booth.order(sound(320))
+        await desk.until(lambda: len(desk.ears.heard) > 0.31 * 96_000)
+        desk.utter("good morning")
+        await desk.until(lambda: len([piece for piece in desk.told(Spoken) if piece.last]) == 2)
+        (heard,) = desk.told(Heard)
+        for language in ("es", "fr"):
+            pieces = [one for one in desk.told(Spoken) if one.language == language]
+            assert {piece.id for piece in pieces} == {heard.id}
+            spoken = b"".join(base64.b64decode(piece.audio) for piece in pieces)
+            assert abs(len(spoken) / 48_000 - desk.tongues.seconds) < 0.01 and any(spoken)
+            (said,) = (one for one in desk.told(Said) if one.language == language)
+            assert desk.events.index(said) < desk.events.index(pieces[0]), "the text is there first"
+        assert desk.heard == {}, "no track in the room"
+
+
+async def test_a_stop_over_a_socket_hears_the_rest_and_speaks_it():
+    async with working() as desk:
+        await over_socket(desk, "es")
+        desk.booth.order(sound(8000))
+        desk.booth.order(Stop(force=False))
+        desk.ears.under_way.append(Utterance("good morning", True, 0.0, 1.0, b"sound"))
+        await desk.until(lambda: desk.told(pipe.Finished))
+        assert len(desk.ears.heard) > 7.9 * 96_000
+        assert desk.told(Spoken)[-1].last and desk.events[-1] == pipe.Finished()
+
+
+async def test_the_sound_may_move_from_the_socket_to_the_room_and_back():
+    async with working() as desk:
+        await over_socket(desk, "es")
+        await desk.run("es")
+        desk.ears.over_socket = False
+        desk.booth.order(sound(320))
+        desk.utter("good morning")
+        await desk.until(lambda: len(desk.heard["translation_es"].frames) > 20 and desk.told(Said))
+        assert desk.told(Spoken) == [] and desk.booth._outlets.languages == ("es",)
+        await over_socket(desk, "es")
+        await desk.until(lambda: [len(one.tracks) for one in desk.room.participants if one.identity != "box"] == [0])
 
 
 async def test_tracks_may_be_taken_out_and_brought_back():

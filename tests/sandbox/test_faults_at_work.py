@@ -158,6 +158,23 @@ LONG = "Hola a todos. " * 4  # some seconds, so that a queue map finds something
 SPEAK = json.dumps({"message_type": "tts_task", "data": {"text": LONG, "language": "es"}}).encode()
 
 
+def over_socket(command: bytes) -> bytes:
+    """This set_task with its sound over the socket."""
+    message = json.loads(command)
+    stream = {"type": "ws", "format": "pcm_s16le"}
+    message["data"]["input_stream"]["source"] = {**stream, "sample_rate": 24_000, "channels": 1}
+    message["data"]["output_stream"]["target"] = stream
+    return json.dumps(message).encode()
+
+
+async def last_chunks(api: Api) -> set[bool]:
+    """What the pieces of a spoken text say of being the last."""
+    came = await messages(api, over_socket(ES), SPEAK, task_settings.end_task(), for_s=10)
+    *came, closed = came
+    assert closed == 1000
+    return {each["data"]["last_chunk"] for each in came if each.get("message_type") == "output_audio_data"}
+
+
 async def spoken(api: Api) -> tuple[int, bool]:
     """How many captions a spoken text has, and whether any queue level was told meanwhile."""
     came = await messages(api, ES, SPEAK, for_s=2.4)
@@ -301,6 +318,7 @@ LOOKS: dict[str, tuple[Any, Any, Any, Any]] = {  # name: value, look, seen with 
     "no-queue-map": (None, maps, False, True),
     "empty-queue-map": (None, spoken, (1, False), (1, True)),
     "drop-messages": (None, start, [], ["task_status"]),
+    "no-last-chunk": (None, last_chunks, {False}, {False, True}),
     "close-1008": (None, start, [1008], ["task_status"]),
     "old-server": (None, generation_of_server, True, False),
     "early-offer": (None, haste, True, False),

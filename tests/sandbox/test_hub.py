@@ -14,7 +14,7 @@ from service.sandbox import hub as module
 from service.sandbox import pipe
 from service.sandbox.hub import Hub
 from service.sandbox.management import ManagementTask
-from service.sandbox.orders import Heard, Pause, Run, Said, Stop
+from service.sandbox.orders import Heard, Pause, Run, Said, Sound, Spoken, Stop
 from service.sandbox.tokens import Grant, TokenRefused
 from tests.fakes.servers import serving
 
@@ -227,6 +227,44 @@ async def test_each_hears_all_and_is_answered_alone_and_the_subscriber_only_list
             assert "Salud." in await one.receive_str(timeout=5)
         assert ("set_task", "subscriber_r_0") in desk.noted
         assert not any(isinstance(order, Run) for order in desk.new())
+
+
+def over_socket(command: str) -> str:
+    """This set_task with its sound over the socket."""
+    message = json.loads(command)
+    stream = {"type": "ws", "format": "pcm_s16le"}
+    message["data"]["input_stream"]["source"] = {**stream, "sample_rate": 24_000, "channels": 1}
+    message["data"]["output_stream"]["target"] = stream
+    return json.dumps(message)
+
+
+async def ordered(desk: Desk, order: pipe.Order) -> None:
+    async with asyncio.timeout(5):
+        while order not in desk.orders:
+            await asyncio.sleep(0.01)
+
+
+async def test_sound_goes_in_and_out_by_the_socket_that_set_the_task_and_ends_with_it(desk):
+    async with served(desk), desk.manage("r/subscriber_r_0") as phone:
+        async with desk.manage(f"r/{BOX}") as box:
+            await box.send_str(over_socket(ES))
+            async with asyncio.timeout(5):
+                while ("set_task", BOX) not in desk.noted:
+                    await asyncio.sleep(0.01)
+            desk.wait(1)
+            assert [order.over_socket for order in desk.new() if isinstance(order, Run)] == [True]
+            await box.send_str('{"message_type": "input_audio_data", "data": {"data": "AAAAAAAA"}}')
+            await ordered(desk, Sound("AAAAAAAA", 24_000, 1))
+            desk.hub.event("r", Spoken("1", "es", "AQIDBAUG", last=True))
+            desk.hub.event("r", CHEERS)
+            while "AQIDBAUG" not in await box.receive_str(timeout=5):
+                pass
+            while "Salud." not in (message := await phone.receive_str(timeout=5)):
+                assert "AQIDBAUG" not in message, "the sound is for one alone"
+            assert not any("AQIDBAUG" in order.payload for order in desk.new() if isinstance(order, pipe.Send))
+            box._response.connection.transport.abort()
+        await ordered(desk, Stop(force=True))
+        assert desk.hub._sessions["r"].task.current is None
 
 
 async def test_the_end_of_the_session_closes_with_1000_and_nobody_gets_in(desk):

@@ -317,14 +317,6 @@ def test_wrong_settings_are_named_and_change_nothing(place):
     assert desk.task.current and desk.task.current.targets == ("es",)
 
 
-@pytest.mark.parametrize("stream", ["input_stream", "output_stream"])
-def test_sound_travels_by_webrtc_only(stream):
-    message = json.loads(task_settings.set_task(ES))
-    message["data"][stream] = {"content_type": "audio", "source": {"type": "ws"}, "target": {"type": "ws"}}
-    (error,) = Desk().say(json.dumps(message))
-    assert isinstance(error, CloudError) and "should be 'webrtc'" in error.text
-
-
 @pytest.mark.parametrize("data", [None, [], 5, {}, {"pipeline": 1}, {"pipeline": {"translations": 7}}])
 def test_settings_of_any_shape_are_refused_and_raise_nothing(data):
     (error,) = Desk().say(json.dumps({"message_type": "set_task", "data": data}))

@@ -1,7 +1,7 @@
 import pytest
 
 from service.sandbox import pipe
-from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Speak, Stop
+from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Sound, Speak, Spoken, Stop
 
 EVERYTHING = [
     pipe.Join("http://127.0.0.1/livekit/", "token", "publisher_1"),
@@ -10,6 +10,8 @@ EVERYTHING = [
     pipe.Send("{}", reliable=False),
     pipe.Unpublish(),
     Run("en", ("es", "fr"), {"translations": [{"target_language": "es"}]}),
+    Run("en", ("es",), {}, over_socket=True),
+    Sound("AAAA", 24_000, 1),
     Pause(),
     Stop(force=True),
     Speak("1", "Hola", "es", False),
@@ -21,6 +23,7 @@ EVERYTHING = [
     pipe.Mode("a sentence"),
     Heard("1", "en", "Good morning", True),
     Said("1", "es", "Buenos días"),
+    Spoken("1", "es", "AAAA", last=True),
 ]
 
 

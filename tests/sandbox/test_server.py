@@ -228,15 +228,16 @@ async def test_a_deleted_session_is_over_for_everybody_in_it():
 
 @slow
 async def test_a_session_that_nobody_uses_lapses_and_one_in_use_does_not():
+    """In use is one whose room or whose management socket somebody is at."""
     async with sandbox() as one:
-        used, unused = await one.create(), await one.create()
-        async with joined(used), one.manage(unused) as socket:
+        used, commanded, unused = await one.create(), await one.create(), await one.create()
+        async with joined(used), one.manage(commanded):
             await one.until_happened("joined", f"publisher_{used['webrtc_room_name']}")
-            for session in (used, unused):
+            for session in (used, commanded, unused):
                 await one.lapse(session, 1)
-            assert (await socket.receive(timeout=8)).data == 1000
+            await one.until_happened("deleted", "")
             ended = {session["id"]: session["ended"] for session in await one.get("/sandbox/sessions")}
-            assert ended == {used["id"]: False, unused["id"]: True}
+            assert ended == {used["id"]: False, commanded["id"]: False, unused["id"]: True}
 
 
 # -- sound

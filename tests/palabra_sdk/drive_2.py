@@ -1,0 +1,29 @@
+"""The vendor's SDK 2.2.1: `drive_2.py URL WAV TARGET...` streams a file and prints every event.
+
+The key is in PALABRA_API_KEY, as this SDK has it; a region is its way to name a server.
+"""
+
+import asyncio
+import sys
+
+import told
+from palabra_ai import REGIONS, Palabra, Region
+
+STREAM = "/streaming-api/{random_hash}/v1/speech-to-speech/stream"
+
+
+def sandbox_at(url: str) -> Palabra:
+    REGIONS["sandbox"] = Region(translation=url.replace("http", "ws", 1) + STREAM)
+    return Palabra(region="sandbox")
+
+
+async def main(url: str, wav: str, *targets: str) -> None:
+    async with sandbox_at(url).translation("en", targets) as session:
+        sending = asyncio.create_task(session.send_file(wav))
+        async for event in session:
+            told.show(event)
+        await sending
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
