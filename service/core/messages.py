@@ -5,6 +5,7 @@ What the box says is made in `core/task_settings.py`; the two meet in `core/tran
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,15 @@ class QueueMap:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputAudio:
+    """Translated speech of the WebSocket: mono s16 little-endian at 24 kHz. `last` may never come (3.4)."""
+
+    language: str
+    pcm: bytes = field(repr=False)
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EndOfStream:
     """The last message: `end_of_stream`, or `eos` before generation C."""
 
@@ -124,7 +134,16 @@ class Unknown:
 
 
 Message = (
-    Transcription | CurrentTask | TaskStatus | CloudError | CloudWarning | QueueMap | EndOfStream | Ignored | Unknown
+    Transcription
+    | CurrentTask
+    | TaskStatus
+    | CloudError
+    | CloudWarning
+    | QueueMap
+    | OutputAudio
+    | EndOfStream
+    | Ignored
+    | Unknown
 )
 
 
@@ -175,6 +194,16 @@ def _transcription(kind: str, data: dict[str, Any]) -> Transcription:
         language=_text(body, "language", kind).lower(),
         text=_text(body, "text", kind),
     )
+
+
+def _output_audio(kind: str, data: dict[str, Any]) -> OutputAudio:
+    try:
+        pcm = base64.b64decode(data["data"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise MalformedMessage(f"data of {kind} is not base64") from None
+    if len(pcm) % 2:
+        raise MalformedMessage(f"data of {kind} is not whole samples")
+    return OutputAudio(clean(_text(data, "language", kind))[:80].lower(), pcm, data.get("last_chunk") is True)
 
 
 def _current_task(kind: str, data: dict[str, Any]) -> CurrentTask:
@@ -254,6 +283,7 @@ _READERS: dict[str, Callable[[str, dict[str, Any]], Message]] = {
     "task_status": _task_status,
     "error": _error,
     "warning": _warning,
+    "output_audio_data": _output_audio,
     "eos": lambda kind, data: EndOfStream(),
     "end_of_stream": lambda kind, data: EndOfStream(),
     "tts_buffer_stats": lambda kind, data: Ignored(kind),

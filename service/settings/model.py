@@ -70,6 +70,10 @@ class Session(Section):
     subscriber_count: int = Field(default=0, ge=0, le=10)
     intent: Literal["api", "broadcaster", "desktop"] = "api"
     control: Literal["auto", "websocket", "datachannel"] = "auto"
+    transport: Literal["auto", "webrtc", "websocket"] = "auto"
+    transport_fallback_after_s: Annotated[float, Duration("5s", "10m", per_s=True)] = Field(
+        default=20.0, alias="transport_fallback_after"
+    )
     publisher_can_subscribe: bool = False
     end_timeout_s: Annotated[float, Duration("100ms", "10s", per_s=True)] = Field(default=2.0, alias="end_timeout")
 

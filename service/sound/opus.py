@@ -11,7 +11,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from service.core.audio import FRAME_SAMPLES, RATE_HZ
+from service.core.audio import FRAME_MS, RATE_HZ
 from service.core.errors import BadSettings
 
 LIBRARY = "libopus.so.0"
@@ -39,12 +39,13 @@ def _load() -> ctypes.CDLL:
 
 
 class OpusDecoder:
-    """One mono stream at 48 kHz; promises `core.ports.Decoder`. Raises BadSettings when libopus is missing."""
+    """One mono stream; promises `core.ports.Decoder`, at another rate where one is given (8, 12, 16 or 24 kHz, at
+    which libopus leaves out what lies above). Raises BadSettings when libopus is missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rate_hz: int = RATE_HZ) -> None:
         self._lib = _load()
         error = ctypes.c_int()
-        self._state = self._lib.opus_decoder_create(RATE_HZ, 1, ctypes.byref(error))
+        self._state = self._lib.opus_decoder_create(rate_hz, 1, ctypes.byref(error))
         if not self._state:
             raise MemoryError(f"opus_decoder_create: error {error.value}")
         self._samples = np.zeros(MAX_FRAME_SAMPLES, np.float32)
@@ -77,13 +78,15 @@ class OpusDecoder:
 
 
 class OpusEncoder:
-    """20 ms mono frames at 32 kbit/s with in-band FEC, continuous (audio-path 3.2)."""
+    """20 ms mono frames at 32 kbit/s with in-band FEC, continuous (audio-path 3.2); of 48 kHz, or of a lower rate that
+    Opus knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rate_hz: int = RATE_HZ) -> None:
+        self._rate_hz, self._samples = rate_hz, rate_hz * FRAME_MS // 1000
         self._codec = av.CodecContext.create("libopus", "w")
         assert isinstance(self._codec, av.AudioCodecContext)
-        self._codec.sample_rate, self._codec.layout, self._codec.format = RATE_HZ, "mono", "s16"
-        self._codec.time_base, self._codec.bit_rate = Fraction(1, RATE_HZ), BIT_RATE
+        self._codec.sample_rate, self._codec.layout, self._codec.format = rate_hz, "mono", "s16"
+        self._codec.time_base, self._codec.bit_rate = Fraction(1, rate_hz), BIT_RATE
         # packet_loss below 10 would switch FEC off without a word.
         self._codec.options = {
             **{"application": "voip", "frame_duration": "20", "compression_level": "5"},
@@ -92,10 +95,10 @@ class OpusEncoder:
         self._pts = 0
 
     def encode(self, pcm: bytes) -> bytes:
-        """The packet of exactly one frame of 960 samples, mono s16 little-endian."""
+        """The packet of exactly one frame of 20 ms, mono s16 little-endian."""
         frame = av.AudioFrame.from_ndarray(np.frombuffer(pcm, "<i2").reshape(1, -1), format="s16", layout="mono")
-        assert frame.samples == FRAME_SAMPLES  # another length would become another number of packets
-        frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, self._pts, Fraction(1, RATE_HZ)
-        self._pts += FRAME_SAMPLES
+        assert frame.samples == self._samples  # another length would become another number of packets
+        frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._pts, Fraction(1, self._rate_hz)
+        self._pts += self._samples
         (packet,) = self._codec.encode(frame)
         return bytes(packet)

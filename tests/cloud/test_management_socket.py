@@ -216,6 +216,37 @@ async def test_a_socket_without_pongs_is_lost():
             await heard(url, ping_s=0.02, silence_s=0.06)
 
 
+async def test_marks_show_how_far_the_cloud_has_read():
+    read_on = asyncio.Event()
+
+    async def story(ws: web.WebSocketResponse) -> None:
+        for payload in (b"", b"nonsense", b"99", b"1" * 100):
+            await ws.pong(payload)  # answers to nothing
+        await ws.send_str("{}")
+        await ws.pong((await ws.receive()).data)
+        await ws.send_str("{}")
+        await read_on.wait()
+        assert [(await ws.receive()).data for _ in range(4)] == [b"2", "sound", b"3", b"4"]
+        await ws.pong(b"3")  # the one before is not answered by itself
+        await ws.send_str("{}")
+
+    async with cloud(story, autoping=False) as url, connect(url, TOKEN) as socket:
+        messages = socket.messages()
+        await socket.mark()
+        await anext(messages)
+        assert socket.marks_open == 0  # it may be that marks are never answered here
+        await anext(messages)
+        await socket.mark()
+        assert socket.marks_open == 1
+        await socket.send(b"sound")
+        await socket.mark()
+        await socket.mark()
+        assert socket.marks_open == 3
+        read_on.set()
+        await anext(messages)
+        assert socket.marks_open == 1
+
+
 async def test_the_clouds_pings_are_answered():
     answered = asyncio.Event()
 

@@ -13,6 +13,7 @@ from service.core.messages import (
     EndOfStream,
     Ignored,
     MalformedMessage,
+    OutputAudio,
     QueueLevel,
     QueueMap,
     TaskStatus,
@@ -55,13 +56,15 @@ EXPECTED = {
     "warning": CloudWarning("AUDIO_STREAM_TOO_FAST", "slow down"),
     "queue_map": QueueMap({"es": QueueLevel(320, 24000)}),
     "queue_map_empty": QueueMap({}),
+    "output_audio_data": OutputAudio("es", b"\0\0\1\0\2\0", last=False),
+    "output_audio_data_last": OutputAudio("en-us", b"", last=True),
     "end_of_stream": EndOfStream(),
     "eos": EndOfStream(),
     "pipeline_timings": Ignored("pipeline_timings"),
     "tts_buffer_stats": Ignored("tts_buffer_stats"),
     "unknown": Unknown("weather_report"),
 }
-OURS = {"set_task", "set_task_options", "get_task", "pause_task", "end_task"}
+OURS = {"set_task", "set_task_options", "set_task_socket", "get_task", "pause_task", "end_task", "input_audio_data"}
 
 
 def payload(name: str) -> str:
@@ -91,6 +94,7 @@ def test_each_broken_kind_is_one_clear_error_without_the_peers_words(name):
 
 def test_what_people_said_is_in_no_repr():
     assert "Good" not in repr(EXPECTED["partial_transcription"])
+    assert "x02" not in repr(EXPECTED["output_audio_data"])
 
 
 @pytest.mark.parametrize("data", [None, {}, "{}", "absent"])
@@ -164,7 +168,7 @@ def test_no_json_breaks_the_decoder():
     leaves = [None, True, 0, -1, 1e308, float("nan"), "", "es", "\ud800", "{}", "[", [], {}, 10**30]
     keys = ["message_type", "data", "transcription", "transcription_id", "language", "text", "translation_part_id"]
     keys += ["pipeline", "translations", "target_language", "task_status", "command", "event", "code", "desc", "es"]
-    keys += ["current_queue_level_ms", "max_queue_level_ms", "source_language"]
+    keys += ["current_queue_level_ms", "max_queue_level_ms", "source_language", "last_chunk"]
     kinds = [kind for kind in EXPECTED if "_status_" not in kind] + ["task_status", "error", "eos", None, 3]
 
     def value(depth: int) -> object:

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.core.languages import LanguagePair
-from service.settings.model import Pair, Settings
+from service.settings.model import Pair, Session, Settings
 
 
 def test_a_pair_becomes_the_cores_word():
@@ -43,8 +43,21 @@ def test_units_are_in_the_names():
     settings = Settings()
     assert settings.palabra.request_timeout_s == 10.0
     assert settings.session.end_timeout_s == 2.0
+    assert settings.session.transport_fallback_after_s == 20.0
     assert settings.audio.output.playout_min_ms == 40
     assert settings.menu().pairs == ()
+
+
+@pytest.mark.parametrize("transport", ["auto", "webrtc", "websocket"])
+def test_each_transport_can_be_chosen(transport):
+    session = Session.model_validate({"transport": transport, "transport_fallback_after": "1m"})
+    assert (session.transport, session.transport_fallback_after_s) == (transport, 60.0)
+
+
+@pytest.mark.parametrize("wrong", [{"transport": "tcp"}, {"transport_fallback_after": "1s"}])
+def test_other_transports_and_times_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Session.model_validate(wrong)
 
 
 def test_settings_do_not_change():

@@ -77,9 +77,36 @@ def test_a_corrupt_packet_is_a_value_error_and_the_next_one_is_heard(packets, pa
     assert len(samples(decoder.decode(packets[0]))) == 960
 
 
+def test_at_half_the_rate_what_is_low_keeps_its_level_and_what_is_too_high_is_left_out():
+    levels = {}
+    for hz in (1000, 15_000):
+        tone = (8000 * np.sin(2 * np.pi * hz * np.arange(RATE) / RATE)).astype("<i2").tobytes()
+        encoder = OpusEncoder()
+        packets = [encoder.encode(tone[at : at + 1920]) for at in range(0, len(tone), 1920)]
+        for rate in (RATE, RATE // 2):
+            decoder = OpusDecoder(rate_hz=rate)
+            decoded = [samples(decoder.decode(packet)) for packet in packets]
+            assert {len(piece) for piece in decoded} == {rate // 50}
+            levels[hz, rate] = 20 * np.log10(np.sqrt(2 * np.mean(np.concatenate(decoded[10:]) ** 2)) * 32768 / 8000)
+    assert abs(levels[1000, RATE]) < 1.0 and abs(levels[1000, RATE // 2]) < 1.0
+    assert abs(levels[15_000, RATE]) < 3.0 and levels[15_000, RATE // 2] < -40.0  # no alias at 9 kHz
+
+
+def test_sound_of_half_the_rate_is_encoded_as_well():
+    tone = (8000 * np.sin(2 * np.pi * 1000 * np.arange(RATE // 2) / (RATE // 2))).astype("<i2").tobytes()
+    encoder, decoder = OpusEncoder(rate_hz=RATE // 2), OpusDecoder()
+    decoded = [samples(decoder.decode(encoder.encode(tone[at : at + 960]))) for at in range(0, len(tone), 960)]
+    assert {len(piece) for piece in decoded} == {960}
+    heard = np.concatenate(decoded[10:])
+    assert abs(20 * np.log10(np.sqrt(2 * np.mean(heard**2)) * 32768 / 8000)) < 1.0
+    assert abs(np.argmax(np.abs(np.fft.rfft(heard))) * RATE / len(heard) - 1000) < 5
+
+
 def test_a_frame_of_another_length_is_a_bug():
     with pytest.raises(AssertionError):
         OpusEncoder().encode(bytes(2 * 480))
+    with pytest.raises(AssertionError):
+        OpusEncoder(rate_hz=RATE // 2).encode(bytes(2 * 960))
 
 
 def test_a_missing_library_says_what_to_install(monkeypatch):
