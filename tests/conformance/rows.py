@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +13,6 @@ from tests.conformance.servers import NAMES
 ALONE = "scripted"  # no server at all, or one that this test made to lie
 COLUMNS = (*NAMES, ALONE)
 ROW = re.compile(r"test_row_(\d+)_")
-SERVER = re.compile(rf"[\[-]({'|'.join(map(re.escape, NAMES))})[\]-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,14 @@ def known(reason: str) -> pytest.MarkDecorator:
 
 
 class Results:
-    """The worst of each cell."""
+    """The worst of each cell. A test stands in the column that its parameters name, else in the last one."""
 
     ORDER = ("pass", "skip", "KNOWN", "FAIL")
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Mapping[int, Row] = ROWS, columns: Sequence[str] = COLUMNS) -> None:
+        self._rows, self._columns = rows, columns
+        self._column = re.compile(rf"[\[-]({'|'.join(map(re.escape, columns[:-1]))})[\]-]")
+        self._width = max(len(row.title) for row in rows.values())
         self._cells: dict[tuple[int, str], str] = {}
         self._notes: dict[int, set[str]] = {}
 
@@ -83,8 +86,8 @@ class Results:
         found = ROW.search(report.nodeid)
         if found is None or (report.passed and report.when != "call"):
             return
-        server = SERVER.search(report.nodeid)
-        row, column = int(found[1]), server[1] if server else ALONE
+        named = self._column.search(report.nodeid)
+        row, column = int(found[1]), named[1] if named else self._columns[-1]
         known = getattr(report, "wasxfail", "")
         if known and report.skipped:
             self._notes.setdefault(row, set()).add(known)
@@ -96,12 +99,10 @@ class Results:
 
     def table(self) -> str:
         """All rows; an empty cell has its reason at the end of the line."""
-        lines = [f"{'row':>3}  {'':<{_WIDTH}} " + " ".join(f"{name:<9}" for name in COLUMNS)]
-        for number, row in sorted(ROWS.items()):
-            cells = " ".join(f"{self._cells.get((number, name), '-'):<9}" for name in COLUMNS)
-            lines.append(f"{number:>3}  {row.title:<{_WIDTH}} {cells} {row.remark}".rstrip())
-            lines.extend(f"{'':>{_WIDTH + 6}}KNOWN: {note}" for note in sorted(self._notes.get(number, ())))
+        lines = [f"{'row':>3}  {'':<{self._width}} " + " ".join(f"{name:<10}" for name in self._columns)]
+        for number, row in sorted(self._rows.items()):
+            cells = " ".join(f"{self._cells.get((number, name), '-'):<10}" for name in self._columns)
+            lines.append(f"{number:>3}  {row.title:<{self._width}} {cells} {row.remark}".rstrip())
+            notes = sorted(self._notes.get(number, ()))
+            lines.extend(f"{'':>{self._width + 6}}KNOWN: {note}" for note in notes)
         return "\n".join(lines)
-
-
-_WIDTH = max(len(row.title) for row in ROWS.values())

@@ -1,0 +1,1 @@
+"""Clients that we did not write, in the sandbox's embedded room."""
