@@ -64,3 +64,12 @@ _VALUES: dict[int, Callable[[Any], object]] = {
     8: lambda random: random.choice((0, 1, 2, 3, 99, 2**31 - 1)),  # ENUM, open in proto3
     9: lambda random: random.choice(_TEXTS),  # STRING
 }
+
+
+def unknown_field(number: int, content: bytes) -> bytes:
+    """A field of bytes on the wire."""
+    tag, head = number << 3 | 2, b""
+    while tag > 127:
+        head += bytes([tag & 127 | 128])
+        tag >>= 7
+    return head + bytes([tag, len(content)]) + content

@@ -7,7 +7,7 @@ from livekit.protocol.models import DataPacket
 
 from service.room import data_packets
 from service.room.data_packets import MAX_PAYLOAD_BYTES, DataMessage, DataReceiver, DataSender
-from tests.fuzz import damaged, messages
+from tests.fuzz import damaged, messages, unknown_field
 
 VALID = [DataSender().wrap(b"hello"), DataSender().wrap(b"", reliable=False, to="somebody")]
 packets = st.one_of(damaged(VALID), messages(DataPacket).map(lambda one: one.SerializeToString()))
@@ -39,6 +39,17 @@ def test_what_is_sent_arrives_once_and_reliable_ones_in_order(sent, random):
         wire += [(sender.wrap(payload, reliable=reliable), payload, reliable)] * random.choice((1, 1, 2))
     heard = [(payload, reliable) for packet, payload, reliable in wire if receiver.unwrap(packet) is not None]
     assert [payload for payload, reliable in heard if reliable] == [payload for payload, reliable in sent if reliable]
+
+
+@given(st.sampled_from(VALID), st.integers(1000, 10_000), st.binary(max_size=20))
+def test_fields_of_later_protocols_change_nothing(packet, number, content):
+    later = packet + unknown_field(number, content)
+    assert DataReceiver().unwrap(later) == DataReceiver().unwrap(packet)
+    relayed, plain = (
+        data_packets.relay(data, label_reliable=True, sender_sid="PA_1", sender_identity="me")
+        for data in (later, packet)
+    )
+    assert relayed[1] == plain[1] and DataReceiver().unwrap(relayed[0]) == DataReceiver().unwrap(plain[0])
 
 
 @given(st.integers(1, 1000))

@@ -6,7 +6,7 @@ from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import JoinResponse, SignalRequest, SignalResponse
 
 from service.room import signal_protocol as signal
-from tests.fuzz import damaged, messages
+from tests.fuzz import damaged, messages, unknown_field
 
 ME = ParticipantInfo(sid="PA_1", identity="me", tracks=[TrackInfo(sid="TR_1")])
 JOIN = SignalResponse(join=JoinResponse(participant=ME, ping_interval=5, ping_timeout=15)).SerializeToString()
@@ -64,3 +64,26 @@ def test_only_the_answer_to_the_latest_offer_counts(ids):
         client.offer("v=0")
         events = client.receive(signal.SignalServer().answer("sdp", answered), 0.0)
         assert (events == [signal.Answer("sdp")]) == (answered in (0, latest))
+
+
+@given(st.integers(1000, 10_000), st.binary(max_size=20))
+def test_fields_of_later_protocols_change_nothing(number, content):
+    later = unknown_field(number, content)
+    clients, servers = [signal.SignalClient(0.0) for _ in range(2)], [signal.SignalServer() for _ in range(2)]
+    for frame in VALID_RESPONSES:
+        plain, same = (client.receive(frame + more, 0.0) for client, more in zip(clients, (b"", later), strict=True))
+        assert same == plain != []
+    for frame in VALID_REQUESTS:
+        plain, same = (server.receive(frame + more, 0.0) for server, more in zip(servers, (b"", later), strict=True))
+        assert same == plain != []
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=10))
+def test_a_participant_never_goes_back_to_an_older_version(updates):
+    client, expected = signal.SignalClient(0.0), None
+    for version, gone in updates:
+        state = ParticipantInfo.DISCONNECTED if gone else ParticipantInfo.ACTIVE
+        client.receive(signal.SignalServer().update([ParticipantInfo(sid="PA_2", version=version, state=state)]), 0.0)
+        expected = None if gone else max(version, expected or 0)
+        known = client.participants.get("PA_2")
+        assert (None if known is None else known.version) == expected

@@ -1,0 +1,1 @@
+"""Measurements, run by hand. Each prints its table; none is a test."""
