@@ -15,10 +15,12 @@ from typing import Any
 
 from service.board import Board
 from service.cloud import management_socket
+from service.cloud.audio_socket import AudioSockets
 from service.cloud.session_client import SessionClient
 from service.conductor import Conductor
 from service.control import Controls
 from service.core import lamps as lamp_table
+from service.core import socket_audio
 from service.core.audio import Level
 from service.core.captions import Caption
 from service.core.devices import parse_device
@@ -39,6 +41,7 @@ from service.sound.playback import Playback
 from service.sound.wav import WavInput, WavOutput
 from service.system import journal
 from service.system.addresses import host_addresses
+from service.transports import Transport, Transports
 from service.web import server
 
 LAMP_TEST_S = 1.0
@@ -59,6 +62,7 @@ class Box:
     capture: Capture
     playback: Playback
     rooms: Rooms
+    sockets: AudioSockets
     lamps: Lamps
     socket: Path
     recording_ended: threading.Event  # a WAV line-in has been played to its end
@@ -88,7 +92,7 @@ class Box:
         out = self.playback.frames
         return {
             "captured": captured.captured,
-            "sent": self.rooms.packets_sent,
+            "sent": self.rooms.packets_sent + self.sockets.packets_sent,
             **out,
             "dropped": captured.dropped + out["dropped"],
         }
@@ -117,7 +121,7 @@ async def open_box(
     async with AsyncExitStack() as stack:
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
         stack.push_async_callback(_connections_closed)
-        rooms = Rooms()
+        rooms, sockets = Rooms(), _sockets()
         playback = Playback(
             open_pcm=_line_out(settings),
             new_decoder=OpusDecoder,
@@ -138,8 +142,7 @@ async def open_box(
             board=board,
             menu=settings.menu(),
             sessions=_sessions(settings),
-            rooms=rooms,
-            controls=Controls(setting=settings.session.control, connect=management_socket.connect),
+            transports=_transports(settings, rooms, sockets),
             line_in=capture,
             line_out=playback,
             autostart=settings.box.autostart == "always",
@@ -152,7 +155,7 @@ async def open_box(
         stack.callback(buttons.close)
         box = Box(
             settings.box.name,
-            *(board, conductor, capture, playback, rooms, lamps),
+            *(board, conductor, capture, playback, rooms, sockets, lamps),
             Path(settings.http.socket),
             recording_ended,
         )
@@ -240,6 +243,25 @@ def _line_out(settings: Settings) -> Callable[[], OutputPcm]:
     if uri.kind == "wav":
         return lambda: WavOutput(Path(uri.value))
     return lambda: AlsaOutput(uri)
+
+
+def _sockets() -> AudioSockets:
+    return AudioSockets(
+        new_decoder=lambda: OpusDecoder(rate_hz=socket_audio.RATE_HZ),
+        new_encoder=lambda: OpusEncoder(rate_hz=socket_audio.RATE_HZ),
+    )
+
+
+def _transports(settings: Settings, rooms: Rooms, sockets: AudioSockets) -> Transports:
+    """Over the WebSocket the sound's own socket is the control, too: no second one is opened."""
+    connect, session = management_socket.connect, settings.session
+    own = Controls(setting="datachannel", connect=connect, link_name="websocket")
+    return Transports(
+        setting=session.transport,
+        webrtc=Transport("webrtc", rooms, Controls(setting=session.control, connect=connect)),
+        websocket=Transport("websocket", sockets, own),
+        fallback_after_s=session.transport_fallback_after_s,
+    )
 
 
 def _sessions(settings: Settings) -> SessionClient:

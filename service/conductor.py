@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from service.board import Board
-from service.control import TRANSLATOR, Control, Controls
+from service.control import TRANSLATOR, Control
 from service.core import messages
 from service.core.backoff import Backoff
 from service.core.captions import Caption, Captions
@@ -36,11 +36,12 @@ from service.core.errors import (
 from service.core.languages import LanguagePair, Menu, pick_track
 from service.core.outages import Outage, Outages
 from service.core.phase import Phase, may_step
-from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Rooms, Sessions
+from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Sessions
 from service.core.problems import clean
 from service.core.status import Fault
 from service.core.translation import TranslationTask
 from service.core.watches import DataWatch, SoundWatch
+from service.transports import Transport, Transports
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class Conductor:
         board: Board,
         menu: Menu,
         sessions: Sessions,
-        rooms: Rooms,
-        controls: Controls,
+        transports: Transports,
         line_in: LineIn,
         line_out: LineOut,
         autostart: bool,
@@ -71,7 +71,7 @@ class Conductor:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._board, self._menu = board, menu
-        self._sessions, self._rooms, self._controls = sessions, rooms, controls
+        self._sessions, self._transports = sessions, transports
         self._line_in, self._line_out = line_in, line_out
         self._on_caption, self._on_outage = on_caption, on_outage
         self._clock, self._chance = clock, chance
@@ -83,7 +83,9 @@ class Conductor:
         self._pausing = False
         self._ask_subscribe = False
         self._task: TranslationTask | None = None
+        self._transport: Transport | None = None
         self._link: RoomLink | None = None
+        self._silent_since_s: float | None = None  # media
         self._tracks: set[str] = set()  # languages that had one in this session
         self._answers_from_s = 0.0  # when the room's data channel can be expected to answer
         self._outages = Outages()
@@ -154,6 +156,7 @@ class Conductor:
                 try:
                     await first_of(self._broadcast(), self._ended.wait())
                 except Retryable as error:
+                    self._note_blocked_media(error)
                     self._backoff.ran_for(self._clock() - began_s)
                     delay_s = self._backoff.next_s(chance=self._chance(), at_least_s=error.retry_after_s)
                     await self._wait_out(Phase.WAITING, error, delay_s)
@@ -161,6 +164,14 @@ class Conductor:
                     await self._wait_out(Phase.FAULT, error, error.retry_s)
         finally:
             self.stopping()
+
+    def _note_blocked_media(self, error: Retryable) -> None:
+        transport, since_s, self._transport = self._transport, self._silent_since_s, None
+        if transport is None or error.cause is not Cause.MEDIA:
+            self._silent_since_s = None
+        elif since_s is not None and self._transports.unreachable(transport, self._clock() - since_s):
+            self._silent_since_s = None
+            log.warning("the room's media cannot be reached: the sound of the next session goes over its WebSocket")
 
     def stopping(self) -> None:
         """From now on the box is on its way out."""
@@ -229,9 +240,12 @@ class Conductor:
             self._enter(Phase.JOINING)
             self._tracks.clear()
             self._answers_from_s = 0.0
-            async with self._rooms.join(session, self._line_in, self._sink) as self._link:
+            transport = self._transport = self._transports.next()
+            self._silent_since_s = self._clock() if self._silent_since_s is None else self._silent_since_s
+            async with transport.rooms.join(session, self._line_in, self._sink) as self._link:
                 self._enter(Phase.PREPARING)
-                async with self._controls.open(session, self._link) as control, self._translating(control):
+                self._board.update(transport=transport.name)
+                async with transport.controls.open(session, self._link) as control, self._translating(control):
                     await first_of(self._link.pump(), self._hear(control), self._speak(control), self._watch(control))
 
     def _sink(self, language: str) -> EncodedSink | None:
@@ -246,7 +260,7 @@ class Conductor:
         finally:
             task, self._task = self._task, None
             self._line_out.clear()
-            self._board.update(confirmed=None, control=None, queue_level_ms={})
+            self._board.update(confirmed=None, transport=None, control=None, queue_level_ms={})
             await self._farewell(control, task)
 
     def _new_task(self) -> TranslationTask:
@@ -293,10 +307,10 @@ class Conductor:
     async def _speak(self, control: Control) -> None:
         """Send what is due, when it is due."""
         await control.listener()
-        give_up_s = math.inf
-        if control.name == "websocket" and self._controls.may_fall_back:
+        assert self._link is not None and self._transport is not None
+        controls, give_up_s = self._transport.controls, math.inf
+        if control.name == "websocket" and controls.may_fall_back:
             give_up_s = self._clock() + SOCKET_READY_S
-        assert self._link is not None
         way = control.name, self._link.links
         while self._task is not None:
             if way != (control.name, self._link.links):
@@ -307,7 +321,7 @@ class Conductor:
                 give_up_s = math.inf
             elif self._clock() >= give_up_s:
                 give_up_s = math.inf
-                self._controls.give_up_websocket(f"no readiness within {SOCKET_READY_S:g} s over the WebSocket")
+                controls.give_up_websocket(f"no readiness within {SOCKET_READY_S:g} s over the WebSocket")
                 await control.to_datachannel()
                 await control.listener()
                 self._task = self._new_task()
@@ -330,6 +344,7 @@ class Conductor:
             if task is None or link is None:
                 return
             self._settle(control)
+            self._look_at_media(link)
             self._answers_from_s = data.look(self._clock(), alive=link.alive, links=link.links)
             confirmed = task.confirmed
             if sound.look(
@@ -339,6 +354,17 @@ class Conductor:
                 track=confirmed is not None and self._has_track(confirmed),
             ):
                 task.check(self._clock())
+
+    def _look_at_media(self, link: RoomLink) -> None:
+        """Give up a room whose media alone have been gone for too long, where there is another way for the sound."""
+        now_s = self._clock()
+        if link.alive:
+            self._silent_since_s = None
+        elif self._silent_since_s is None:
+            self._silent_since_s = now_s
+        elif self._transport is not None and link.reached:
+            if self._transports.unreachable(self._transport, now_s - self._silent_since_s):
+                raise LinkLost("the room's media stay unreachable", cause=Cause.MEDIA)
 
     def _has_track(self, pair: LanguagePair) -> bool:
         others = {target for other in self._menu.pairs for target in other.targets}

@@ -36,8 +36,8 @@ Connect = Callable[[str, str], AbstractAsyncContextManager[Socket]]
 class Control:
     """One session's control. Messages are heard on both ways; commands go by one, never by two."""
 
-    def __init__(self, link: RoomLink) -> None:
-        self._link = link
+    def __init__(self, link: RoomLink, name: str) -> None:
+        self._link, self._name = link, name
         self._socket: Socket | None = None
         self._stack = AsyncExitStack()
         # Nobody reads for a while: the oldest message is the least useful.
@@ -47,7 +47,7 @@ class Control:
     @property
     def name(self) -> str:
         """Which way commands go now."""
-        return "datachannel" if self._socket is None else "websocket"
+        return self._name if self._socket is None else "websocket"
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Management messages, from the WebSocket and the data channel. Raises Retryable when the only way closed."""
@@ -92,10 +92,10 @@ class Control:
 
 
 class Controls:
-    """Opens a session's control, and remembers over sessions which way works."""
+    """Opens a session's control, and remembers over sessions which way works. `link_name` is the link's own way."""
 
-    def __init__(self, *, setting: ControlSetting, connect: Connect) -> None:
-        self._setting, self._connect = setting, connect
+    def __init__(self, *, setting: ControlSetting, connect: Connect, link_name: str = "datachannel") -> None:
+        self._setting, self._connect, self._link_name = setting, connect, link_name
         self._websocket_failed = False
 
     @property
@@ -106,7 +106,7 @@ class Controls:
     @asynccontextmanager
     async def open(self, session: Session, link: RoomLink) -> AsyncIterator[Control]:
         """The control of this session. Raises Retryable when the WebSocket is the only way allowed and is refused."""
-        control = Control(link)
+        control = Control(link, self._link_name)
         control._listen(link.messages())
         try:
             if self._setting == "websocket" or (self._setting == "auto" and not self._websocket_failed):

@@ -24,7 +24,7 @@ from service.core.errors import (
 from service.core.languages import LanguagePair, Menu
 from service.core.outages import Outage
 from service.core.phase import Phase
-from service.core.status import Fault
+from service.core.status import Fault, summary
 from tests.fakes.parts import FakeLineIn, FakeLineOut, World
 from tests.fakes.virtual_time import run
 
@@ -35,7 +35,7 @@ SOUND = Fault(FaultCode.SOUND_IN, "SoundCardLost", "the card is gone")
 class Stage:
     """A conductor among fakes."""
 
-    def __init__(self, *, autostart: bool, control: str) -> None:
+    def __init__(self, *, autostart: bool, control: str, transport: str) -> None:
         self.world, self.board = World(), Board()
         self.line_in, self.line_out = FakeLineIn(), FakeLineOut()
         self.captions: list[str] = []
@@ -44,8 +44,9 @@ class Stage:
             board=self.board,
             menu=Menu((ES, FR)),
             sessions=self.world,
-            rooms=self.world,
-            controls=Controls(setting=control, connect=self.world.connect),
+            transports=self.world.transports(
+                Controls(setting=control, connect=self.world.connect), setting=transport, fallback_after_s=20
+            ),
             line_in=self.line_in,
             line_out=self.line_out,
             autostart=autostart,
@@ -76,8 +77,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(*, autostart: bool = True, control: str = "datachannel"):
-    one = Stage(autostart=autostart, control=control)
+async def stage(*, autostart: bool = True, control: str = "datachannel", transport: str = "webrtc"):
+    one = Stage(autostart=autostart, control=control, transport=transport)
     try:
         yield one
     finally:
@@ -246,6 +247,55 @@ async def test_what_a_person_takes_off_air_is_no_loss():
         box.conductor.ask(End())
         await box.until(Phase.READY)
         assert box.outages == []
+
+
+@story
+async def test_a_room_whose_media_stay_away_gives_way_to_the_websocket_for_one_session():
+    async with stage(transport="auto") as box:
+        await box.until(Phase.LIVE)
+        assert box.status.transport == "webrtc"
+        box.world.links[0].alive = False
+        began_s = asyncio.get_running_loop().time()
+        while box.status.transport != "websocket":
+            await asyncio.sleep(0.1)
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(21, abs=1)
+        await box.until(Phase.LIVE)
+        assert box.status.control == "websocket" and "sound over the WebSocket" in summary(box.status)
+        assert [outage.cause for outage in box.outages] == [Cause.MEDIA]
+        box.world.links[1].lose()
+        await box.until(Phase.WAITING)
+        await box.until(Phase.LIVE)
+        assert box.status.transport == "webrtc"
+        assert [said for said in box.said if said.startswith("join")] == ["join", "join by socket", "join"]
+
+
+@story
+async def test_a_room_that_never_connects_gives_way_too():
+    async with stage(transport="auto") as box:
+        box.world.refuse_join = [LinkLost("no media", cause=Cause.MEDIA) for _ in range(2)]
+        box.world.join_s = 12
+        while box.status.transport is None:
+            await asyncio.sleep(0.1)
+        assert [said for said in box.said if said.startswith("join")] == ["join", "join", "join by socket"]
+
+
+@pytest.mark.parametrize("reached", [True, False])
+@story
+async def test_where_nothing_is_reached_or_nothing_else_allowed_the_room_is_kept(reached):
+    async with stage(transport="webrtc" if reached else "auto") as box:
+        await box.until(Phase.LIVE)
+        box.world.links[0].alive, box.world.links[0].reached = False, reached
+        await box.until(Phase.WAITING)
+        await asyncio.sleep(100)
+        assert box.said == ["create", "join", "set_task es"]
+
+
+@story
+async def test_sound_may_always_go_over_the_websocket():
+    async with stage(transport="websocket", control="auto") as box:
+        await box.until(Phase.LIVE)
+        assert (box.status.transport, box.status.control) == ("websocket", "websocket")
+        assert box.world.sockets == [] and box.said == ["create", "join by socket", "set_task es"]
 
 
 @story

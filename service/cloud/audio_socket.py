@@ -78,6 +78,8 @@ class AudioLink:
         """Whether what is sent arrives."""
         return self._socket.marks_open < WINDOW_CHUNKS
 
+    reached = True  # or the socket is given up
+
     @property
     def loss(self) -> LinkLost | None:
         """Why not."""

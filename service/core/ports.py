@@ -68,6 +68,10 @@ class RoomLink(Protocol):
         """Whether sound can go both ways now, as far as can be told."""
 
     @property
+    def reached(self) -> bool:
+        """Whether the far end was heard of lately in any way: with sound gone, it is only the sound that is."""
+
+    @property
     def loss(self) -> LinkLost | None:
         """Why not, where something is known."""
 

@@ -41,6 +41,7 @@ class Status:
     network_overdue: bool = False
     lamp_test: bool = False
     listeners_lost_sound: bool = False
+    transport: str | None = None  # "webrtc" | "websocket": how the sound goes while a session stands
     control: str | None = None  # "websocket" | "datachannel" while a session stands
     queue_level_ms: dict[str, int] = field(default_factory=dict)
 
@@ -52,6 +53,8 @@ def summary(status: Status) -> str:
         wanted, confirmed = status.wanted, status.confirmed
         running = f", {confirmed.name} confirmed" if confirmed and confirmed != wanted else ""
         parts.append(f"{wanted.name} {'confirmed' if confirmed == wanted else 'wanted'}{running}")
+    if status.transport == "websocket":
+        parts.append("sound over the WebSocket")
     if status.control is not None:
         parts.append(f"control by {status.control}")
     if status.fault is not None:
@@ -73,6 +76,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "muted": status.muted,
         "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},
         "network": status.network,
+        "transport": status.transport,
         "control": status.control,
         "queue_level_ms": dict(status.queue_level_ms),
         "notices": list(status.notices),

@@ -42,6 +42,7 @@ PUT_OUT = {
 }
 MESSAGES_WAITING = 256
 WATCH_S = 0.5
+REACHED_S = 10.0
 ALIVE_S = 3.0  # the far end answers a check each second
 # A server that hears nothing asks for a resume every 15 s: a block of less than this leaves us in the room.
 MEDIA_LOST_S = 60.0
@@ -135,6 +136,11 @@ class RoomLink:
         return frozenset(right for right, allowed in granted.items() if allowed)
 
     @property
+    def reached(self) -> bool:
+        """Whether the signalling was heard lately; a server is pinged each few seconds."""
+        return self._protocol.silent_s(time.monotonic()) < REACHED_S
+
+    @property
     def token(self) -> str:
         """What joins this room next time."""
         return self._signalling.token
@@ -171,7 +177,9 @@ class RoomLink:
         self._publications[cid] = publication
         await self._send(self._protocol.add_track(cid=cid, name=name))
         try:
-            await self._or_failure(publication.accepted, PUBLISH_TIMEOUT_S, f"the room did not accept the track {name}")
+            await self._or_failure(
+                publication.accepted, PUBLISH_TIMEOUT_S, LinkLost(f"the room did not accept the track {name}")
+            )
         except ServiceError:
             del self._publications[cid]
             self._publisher.remove_track(sending)
@@ -238,7 +246,8 @@ class RoomLink:
                 await self._subscriber.connected.wait()
             await self._publisher.channel_open()
 
-        await self._or_failure(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, "the room's media did not connect")
+        silent = LinkLost("the room's media did not connect", cause=Cause.MEDIA)
+        await self._or_failure(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, silent)
 
     async def _close(self) -> None:
         tasks = list(self._tasks)
@@ -256,7 +265,7 @@ class RoomLink:
     async def _send(self, frame: bytes) -> None:
         sending = asyncio.ensure_future(self._signalling.send(frame))
         sending.add_done_callback(_seen)
-        await self._or_failure(sending, RESUME_S, "the room's signalling is lost")
+        await self._or_failure(sending, RESUME_S, LinkLost("the room's signalling is lost"))
 
     async def _signal(self) -> None:
         async for event in self._signalling.events():
@@ -352,7 +361,9 @@ class RoomLink:
             self._answer = asyncio.get_running_loop().create_future()
             self._offered = self._protocol.offer(await self._publisher.offer(restart=restart))
             await self._send(self._offered)
-            sdp = await self._or_failure(self._answer, NEGOTIATE_TIMEOUT_S, "the room did not answer our offer")
+            sdp = await self._or_failure(
+                self._answer, NEGOTIATE_TIMEOUT_S, LinkLost("the room did not answer our offer")
+            )
             try:
                 await self._publisher.accept(sdp)
             except Exception as problem:  # aiortc raises whatever its parser raises
@@ -453,7 +464,7 @@ class RoomLink:
         task.add_done_callback(lambda _: work.close())  # cancelled before it began, it would not be awaited
         return task
 
-    async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: str) -> T:
+    async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: LinkLost) -> T:
         """`wanted`, unless the link fails first or the time is over."""
         try:
             futures: set[asyncio.Future[Any]] = {wanted, self._failure}
@@ -464,7 +475,7 @@ class RoomLink:
         if self._failure.done():
             self._failure.result()
         if not wanted.done() or wanted.cancelled():
-            raise LinkLost(otherwise)
+            raise otherwise
         return wanted.result()
 
 

@@ -52,6 +52,11 @@ class Stay:
         """Whether sound goes both ways, as far as can be told."""
         return self._joined.is_set() and self._link.alive
 
+    @property
+    def reached(self) -> bool:
+        """Whether the room's server was heard lately."""
+        return self._joined.is_set() and self._link.reached
+
     async def pump(self) -> None:
         """Keep the stay alive. Raises LinkLost when the room cannot be joined again, or PermissionMissing."""
         while True:

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from service.board import Board
 from service.conductor import Conductor
@@ -24,6 +25,7 @@ from service.room import link
 from service.room.rooms import Rooms
 from service.room.staying import Stay, staying
 from service.room.tracks import PacketQueue
+from service.transports import Transport, Transports
 from tests.conformance.people import FRAME_S
 from tests.conformance.servers import Server
 from tests.fakes.parts import FakeLineIn, FakeLineOut
@@ -71,10 +73,21 @@ class Cloud:
         await self.stay.send(json.dumps({"message_type": kind, "data": data}).encode())
 
 
+class Straight(Rooms):
+    """Another way for the sound: not by the relay."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    def join(self, session, line_in, sink_for):  # type: ignore[no-untyped-def]
+        return super().join(replace(session, webrtc_url=self._server.url), line_in, sink_for)
+
+
 class Booth:
     """`heard` and `hears` are the numbers of the packets that line-out and the translator got."""
 
-    def __init__(self, server: Server, url: str, valid_s: float) -> None:
+    def __init__(self, server: Server, url: str, valid_s: float, fallback_after_s: float | None) -> None:
         self.server, self.url, self.board = server, url, Board()
         self._valid_s = valid_s
         self.line_in, self.line_out, self.voice = LineIn(), LineOut(), PacketQueue()
@@ -86,12 +99,19 @@ class Booth:
         self.said = 0
         self.cloud: Cloud | None = None
         self.conductor_task: asyncio.Task[None] | None = None
+        controls = Controls(setting="datachannel", connect=None)  # type: ignore[arg-type]
+        room = Transport("webrtc", self.rooms, controls)
+        other_way = Transport("websocket", Straight(server), controls)
         self.conductor = Conductor(
             board=self.board,
             menu=Menu((ES,)),
             sessions=self,
-            rooms=self.rooms,
-            controls=Controls(setting="datachannel", connect=None),  # type: ignore[arg-type]
+            transports=Transports(
+                setting="webrtc" if fallback_after_s is None else "auto",
+                webrtc=room,
+                websocket=other_way,
+                fallback_after_s=fallback_after_s or 0.0,
+            ),
             line_in=self.line_in,
             line_out=self.line_out,
             autostart=True,
@@ -179,9 +199,11 @@ async def _translator(booth: Booth) -> AsyncIterator[Stay]:
 
 
 @asynccontextmanager
-async def booth(server: Server, url: str = "", *, valid_s: float = 600.0) -> AsyncIterator[Booth]:
+async def booth(
+    server: Server, url: str = "", *, valid_s: float = 600.0, fallback_after_s: float | None = None
+) -> AsyncIterator[Booth]:
     """One that is LIVE and heard at both ends; the box comes by `url` when it does not come to the server straight."""
-    one = Booth(server, url or server.url, valid_s)
+    one = Booth(server, url or server.url, valid_s, fallback_after_s)
     async with _translator(one) as stay:
         one.cloud = Cloud(stay)
         one.conductor_task = asyncio.create_task(one.conductor.run())

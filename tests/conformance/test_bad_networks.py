@@ -132,6 +132,17 @@ async def test_row_23_blocked_media_comes_back_from_the_embedded_room(server):
         assert one.sessions == 1
 
 
+async def test_media_that_stay_blocked_make_the_sound_go_another_way(server):
+    """`transport = "auto"`, with a second way in place of the WebSocket, which has nothing to do with this server."""
+    async with relay(server.url) as net, booth(server, net.url, fallback_after_s=6) as one:
+        assert one.status.transport == "webrtc"
+        net.play(step(0, blocked=True, on="udp"))
+        await one.until(Phase.WAITING)
+        await one.until(Phase.LIVE)
+        await one.both_heard()
+        assert (one.sessions, one.status.transport, one.causes) == (2, "websocket", [Cause.MEDIA])
+
+
 def used() -> tuple[int, int, int]:
     """Tasks, threads and file descriptors of this process."""
     return len(asyncio.all_tasks()), threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
+from service.control import Controls
 from service.core.errors import LinkLost, ServiceError, SessionLost
 from service.core.session import Session
+from service.transports import Transport, Transports
 
 READY_S = 0.3
 
@@ -44,7 +47,12 @@ class World:
 
     @asynccontextmanager
     async def join(self, session, line_in, sink_for) -> AsyncIterator["FakeLink"]:
-        self.said.append("join")
+        async with self._join("join", sink_for) as link:
+            yield link
+
+    @asynccontextmanager
+    async def _join(self, said: str, sink_for) -> AsyncIterator["FakeLink"]:
+        self.said.append(said)
         await asyncio.sleep(self.join_s)
         if self.refuse_join:
             raise self.refuse_join.pop(0)
@@ -55,6 +63,17 @@ class World:
             yield self.links[-1]
         finally:
             self.said.append("leave")
+
+    def transports(self, controls: Controls, *, setting: str, fallback_after_s: float) -> Transports:
+        """Both ways to the same world; one that joins over the socket says so."""
+        sockets = SimpleNamespace(join=lambda session, line_in, sink_for: self._join("join by socket", sink_for))
+        own = Controls(setting="datachannel", connect=self.connect, link_name="websocket")
+        return Transports(
+            setting=setting,
+            webrtc=Transport("webrtc", self, controls),
+            websocket=Transport("websocket", sockets, own),
+            fallback_after_s=fallback_after_s,
+        )
 
     # -- control.Connect
 
@@ -97,7 +116,7 @@ class FakeLink:
     def __init__(self, world: World) -> None:
         self._world = world
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.links, self.alive, self.loss = 1, True, None
+        self.links, self.alive, self.reached, self.loss = 1, True, True, None
         self.inside = {"palabra_translator_1"}
         self.incoming: asyncio.Queue[bytes] = asyncio.Queue()
 
