@@ -266,6 +266,7 @@ def tap(receiver: RTCRtpReceiver, push: Callable[[EncodedFrame], None]) -> None:
     state: Any = receiver
     state._RTCRtpReceiver__jitter_buffer = _Tap(push)
     state._RTCRtpReceiver__nack_generator = _NackPerStream()
+    state._RTCRtpReceiver__decoder_queue.put(None)  # so its decoder's thread, one for each m-line, ends at once
 
 
 def point_ssrcs(transceivers: list[RTCRtpTransceiver], sdp: str) -> None:

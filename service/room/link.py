@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 20.0
 PUBLISH_TIMEOUT_S = 10.0
 NEGOTIATE_TIMEOUT_S = 10.0
+# A real server adds an m-line for most tracks that come and hardly uses one again, so they pile up in a long session.
+SPARE_M_LINES = 48
 CHECKS_S = 1.0  # how long pion, LiveKit's ICE, checks a pair: 7 times, every 200 ms
 # After these somebody wants us gone, or holds our token: no duel, and no haste (livekit-signalling 4.5).
 PUT_OUT = {
@@ -393,6 +395,8 @@ class RoomLink:
             self._bind()
             await self._send(self._protocol.answer(sdp, offer.id))
             self._start(self._follow_offer(offer.sdp))
+            if len(self._subscriber.pc.getTransceivers()) - len(self._bindings) > SPARE_M_LINES:
+                raise LinkLost(f"the room's connection has grown by more than {SPARE_M_LINES} m-lines without a track")
 
     async def _follow_offer(self, sdp: str) -> None:
         await self._subscriber.restarted(sdp)

@@ -37,7 +37,7 @@ def test_the_members_exist():
         assert f"self.__{name}" in sender
     for name in ("ntp_timestamp", "rtp_timestamp", "octet_count", "packet_count"):
         assert f"self.__{name}" in sender
-    for name in ("jitter_buffer", "nack_generator"):
+    for name in ("jitter_buffer", "nack_generator", "decoder_queue"):
         assert f"self.__{name}" in receiver
     assert "self._run_rtp(" in sender and "self._stream_id" in sender and "self._track_id" in sender
     assert hasattr(RTCPeerConnection, "_RTCPeerConnection__connect")
