@@ -55,7 +55,7 @@ ROWS: dict[int, Row] = {
     29: Row("server killed and restarted, drained", "the embedded room is a process of its own in test_daemon"),
     30: Row("stopped in every stage"),
     31: Row("late events of a dead link"),
-    32: Row("soak", "time-scaled: two minutes; forty by hand, see tests/bench"),
+    32: Row("soak", "time-scaled: two minutes, on one server; forty by hand, see tests/bench"),
     33: Row("rights that the token lacks"),
     41: Row("private members of aiortc and aioice", "needs no server"),
 }

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.bench import soak
+from tests.conformance.servers import CURRENT
 
 # The blocks last as long as in the real one; they come ten times as often. Two minutes tell little of memory.
 SHORT = replace(
@@ -45,6 +46,7 @@ def test_the_plan_kills_and_blocks_and_leaves_time_between():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server", [CURRENT], indirect=True)
 async def test_row_32_nothing_grows(server):
     verdicts = await soak.soak(SHORT, server)
     print(*verdicts, sep="\n")
