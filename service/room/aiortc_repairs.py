@@ -131,7 +131,7 @@ async def follow_ice_restart(pc: RTCPeerConnection, sdp: str) -> bool:
             await asyncio.sleep(RESTART_INTERVAL_S)
             done = {check for check in checks if check.done()}
             checks -= done
-            if any(check.exception() is None for check in done):
+            if None in [check.exception() for check in done]:  # a list, so that each one's is seen
                 _seen_alive(connection)
                 return True
         return False
