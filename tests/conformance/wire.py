@@ -31,6 +31,8 @@ class Wire:
         self.resume: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self._server_url, self._http = server_url, http
         self._client: web.WebSocketResponse | None = None
+        self._killed = False
+        self._kept: list[aiohttp.ClientWebSocketResponse] = []  # the server's ends of sockets that were killed
 
     def heard(self, kind: str) -> list[SignalRequest]:
         """What the client said, of one kind."""
@@ -49,10 +51,17 @@ class Wire:
             await self._client.send_bytes(message if isinstance(message, bytes) else message.SerializeToString())
 
     def kill(self) -> None:
-        """Reset the client's socket."""
+        """Reset the client's socket. The server hears nothing of it, as when a network fails: one that drops a
+        participant with the socket would take the media away before the client has come to a resume."""
         transport = self.requests[-1].transport
         assert transport is not None
+        self._killed = True
         transport.abort()
+
+    async def close(self) -> None:
+        """Let the server know at last."""
+        for upstream in self._kept:
+            await upstream.close()
 
     def _headers(self, request: web.Request) -> dict[str, str]:
         kept = () if self.drops_header else ("Authorization",)
@@ -88,7 +97,11 @@ class Wire:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            await upstream.close()
+            if self._killed:
+                self._killed = False
+                self._kept.append(upstream)
+            else:
+                await upstream.close()
             await client.close(code=upstream.close_code or 1000)
         return client
 
@@ -116,3 +129,4 @@ async def wire_to(server_url: str) -> AsyncIterator[Wire]:
         app.add_routes([web.get("/rtc/validate", wire.validate), web.get("/rtc", wire.rtc)])
         async with serving(app) as wire.url:
             yield wire
+            await wire.close()
