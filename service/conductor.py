@@ -11,11 +11,11 @@ import logging
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from service.board import Board
+from service.concurrency import first_of
 from service.control import TRANSLATOR, Control
 from service.core import messages
 from service.core.backoff import Backoff
@@ -449,17 +449,3 @@ def _notices(task: TranslationTask) -> tuple[str, ...]:
     if task.refusal is not None:
         notices.append(task.refusal)
     return tuple(notices)
-
-
-async def first_of(*work: Coroutine[Any, Any, Any]) -> None:
-    """Run all until the first one ends; the others are cancelled and waited for. Raises what it raised."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result

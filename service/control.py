@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Literal, Protocol
 
+from service.concurrency import LatestQueue
 from service.core.errors import Retryable, SessionLost
 from service.core.ports import RoomLink
 from service.core.session import Session
@@ -40,8 +41,7 @@ class Control:
         self._link, self._name = link, name
         self._socket: Socket | None = None
         self._stack = AsyncExitStack()
-        # Nobody reads for a while: the oldest message is the least useful.
-        self._heard: asyncio.Queue[bytes | BaseException] = asyncio.Queue(MESSAGES_WAITING)
+        self._heard = LatestQueue[bytes | BaseException](MESSAGES_WAITING)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -79,16 +79,11 @@ class Control:
     def _listen(self, messages: AsyncIterator[bytes]) -> asyncio.Task[None]:
         async def listen() -> None:
             async for message in messages:
-                self._put(message)
+                self._heard.push(message)
 
         task = asyncio.ensure_future(listen())
         self._tasks.add(task)
         return task
-
-    def _put(self, message: bytes | BaseException) -> None:
-        if self._heard.full():
-            self._heard.get_nowait()
-        self._heard.put_nowait(message)
 
 
 class Controls:
@@ -137,7 +132,7 @@ class Controls:
         problem = task.exception()
         control._socket = None
         if not self.may_fall_back or not isinstance(problem, Retryable | None):
-            control._put(problem or SessionLost("the control socket was closed"))
+            control._heard.push(problem or SessionLost("the control socket was closed"))
             return
         log.warning("the control socket was closed; commands go over the data channel for the rest of this session")
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from service import settings
 from service.app import Box, open_box, open_lamps, run_box
 from service.board import Board
-from service.conductor import first_of
+from service.concurrency import first_of
 from service.core.captions import Caption
 from service.core.errors import BadSettings, NeedsPerson
 from service.core.phase import Phase

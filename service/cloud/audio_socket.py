@@ -6,7 +6,6 @@ It turns the vendor's 24 kHz PCM into and out of encoded frames at its own door;
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -18,6 +17,7 @@ import numpy as np
 
 from service.cloud import management_socket
 from service.cloud.voices import Encoder, Voices
+from service.concurrency import LatestQueue, first_of
 from service.core import socket_audio
 from service.core.audio import FRAME_MS
 from service.core.errors import Cause, LinkLost, Retryable, SessionLost
@@ -70,8 +70,7 @@ class AudioLink:
         self._gave_up: str | None = None
         self._unasked = 0  # pieces of speech in a language that was not asked for
         self.packets_sent = 0
-        # Nobody reads for a while: the oldest message is the least useful.
-        self._messages: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING)
+        self._messages = LatestQueue[bytes](MESSAGES_WAITING)
 
     @property
     def alive(self) -> bool:
@@ -107,16 +106,7 @@ class AudioLink:
 
     async def pump(self) -> None:
         """Carry sound and messages. Never returns: raises Retryable when the socket is closed, broken or silent."""
-        tasks = [asyncio.ensure_future(work) for work in (self._hear(), self._speak(), self._voices.play())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        await first_of(self._hear(), self._speak(), self._voices.play())
 
     # -- from the cloud
 
@@ -144,9 +134,7 @@ class AudioLink:
         self._readiness.heard(message)
         if isinstance(message, CloudError) and message.code == "SERVICE_TIMEOUT":
             self._gave_up = f"the cloud heard no sound and gave up: {message.short}"
-        if self._messages.full():
-            self._messages.get_nowait()
-        self._messages.put_nowait(payload)
+        self._messages.push(payload)
 
     # -- to the cloud
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from service import settings
 from service.app import Box, open_box, run_box
 from service.board import Board
-from service.conductor import first_of
+from service.concurrency import first_of
 from service.core import lamps
 from service.core.captions import Caption
 from service.core.errors import CloudUnreachable, FaultCode

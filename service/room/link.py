@@ -17,6 +17,7 @@ from aiortc import RTCIceServer
 from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import SignalTarget
 
+from service.concurrency import LatestQueue
 from service.core.audio import EncodedFrame
 from service.core.errors import Cause, LinkLost, PermissionMissing, ServiceError
 from service.core.ports import EncodedSink, EncodedSource
@@ -97,7 +98,7 @@ class RoomLink:
         self._publications: dict[str, Publication] = {}
         self._bindings: dict[str, str] = {}  # mid -> track SID
         self._sinks: dict[str, tuple[str, EncodedSink | None]] = {}  # mid -> the SID it was asked for, and the sink
-        self._messages: asyncio.Queue[DataMessage] = asyncio.Queue(MESSAGES_WAITING)
+        self._messages = LatestQueue[DataMessage](MESSAGES_WAITING)
         self._data_out, self._data_in = DataSender(), DataReceiver()
         self._silent_s = 0.0
         self._accepted: dict[str, TrackInfo] = {}  # our tracks by cid, as the server knows them
@@ -422,10 +423,7 @@ class RoomLink:
     def _on_data(self, label: str, data: bytes) -> None:
         message = self._data_in.unwrap(data)
         if message is not None:
-            if self._messages.full():
-                # Nobody reads: the oldest message is the least useful.
-                self._messages.get_nowait()
-            self._messages.put_nowait(message)
+            self._messages.push(message)
 
     # -- liveness -----------------------------------------------------------------------------------------------
 

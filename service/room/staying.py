@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
+from service.concurrency import LatestQueue, first_of
 from service.core.backoff import Backoff
 from service.core.errors import Cause, LinkLost, TokenRefused
 from service.room.link import RoomLink
@@ -41,7 +42,7 @@ class Stay:
         self.loss: LinkLost | None = None
         self._token: str | None = None
         self._joined = asyncio.Event()
-        self._messages: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING)
+        self._messages = LatestQueue[bytes](MESSAGES_WAITING)
         self._backoff = Backoff(cap_s=TRIES_APART_S)
         self._trouble_since_s: float | None = None
 
@@ -72,15 +73,10 @@ class Stay:
         """Wait until somebody whose identity starts so, in lower case, is in the room."""
         while True:
             await self._joined.wait()
-            gone = asyncio.ensure_future(self._gone.wait())
-            present = asyncio.ensure_future(self._link.present(identity_prefix))
-            try:
-                await asyncio.wait({gone, present}, return_when=asyncio.FIRST_COMPLETED)
-                if present.done():
-                    return
-            finally:
-                gone.cancel()
-                present.cancel()
+            gone = self._gone
+            await first_of(gone.wait(), self._link.present(identity_prefix))
+            if not gone.is_set():
+                return
 
     def is_present(self, identity_prefix: str) -> bool:
         """Whether somebody whose identity starts so, in lower case, is in the room now."""
@@ -122,9 +118,7 @@ class Stay:
 
     async def _listen(self, link: RoomLink) -> None:
         async for message in link.messages():
-            if self._messages.full():
-                self._messages.get_nowait()  # nobody reads: the oldest message is the least useful
-            self._messages.put_nowait(message)
+            self._messages.push(message)
 
     async def _rejoin(self, loss: LinkLost, lived_s: float) -> None:
         log.info("%s; joining anew", loss)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from service.concurrency import LatestQueue
 from service.core.audio import FRAME_MS
 from service.core.errors import ServiceError
 from service.core.languages import base_code
@@ -58,8 +59,8 @@ class Booth:
         # Bounded by `order`: answers, sound and interruptions are dropped when nobody gets to them; the others are
         # commands, of which the server lets one pass every other second.
         self._orders: asyncio.Queue[pipe.Order] = asyncio.Queue()
-        # Full when speaking takes longer than being spoken to: the oldest is the least useful.
-        self._utterances: asyncio.Queue[tuple[str, Utterance]] = asyncio.Queue(UTTERANCES_WAITING)
+        # Full when speaking takes longer than being spoken to.
+        self._utterances = LatestQueue[tuple[str, Utterance]](UTTERANCES_WAITING)
 
     def order(self, order: pipe.Order) -> None:
         """Do this, in the order given."""
@@ -161,9 +162,7 @@ class Booth:
             if self._run is None or self._stopping:
                 return
             if isinstance(event, Utterance):
-                if self._utterances.full():
-                    self._utterances.get_nowait()
-                self._utterances.put_nowait((self._id, event))
+                self._utterances.push((self._id, event))
                 self._id = secrets.token_hex(8)
             elif isinstance(event, Partial) and _speaks_english(self._run):
                 self._say(Heard(self._id, SOURCE_LANGUAGE, event.text, final=False))
