@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
-import struct
 from dataclasses import dataclass
+from typing import cast
 
+from aioice import stun
 from aiortc import RTCIceServer
 from livekit.protocol.rtc import JoinResponse
 
@@ -26,8 +26,6 @@ URL = re.compile(r"(turns?):([^?:\[\]]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))
 UDP, TLS, TCP = ORDER = ("udp", "tls", "tcp")
 PORTS = {"turn": 3478, "turns": 5349}
 ANSWER_S = 2.0
-AGAIN_S = 0.5
-BINDING_REQUEST, MAGIC_COOKIE = 0x0001, 0x2112A442  # RFC 8489
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +36,9 @@ class _Turn:
     server: RTCIceServer
 
 
-def ice_servers(join: JoinResponse) -> list[RTCIceServer]:
-    """The room's TURN servers that can be used, one URL each, the best first."""
-    return [turn.server for turn in _turns(join)]
-
-
 async def reachable(join: JoinResponse, *, limit_s: float = ANSWER_S) -> list[RTCIceServer]:
-    """Of these the one over UDP that answers first, then those that are not asked: over TLS and TCP.
+    """The room's TURN servers that can be used: the one over UDP that answers first, then those that are not asked,
+    over TLS and TCP; one URL each, the best first.
 
     aiortc tries the first alone, and for five seconds; without UDP these would be lost each time, and the rest unused.
     """
@@ -84,22 +78,33 @@ async def _answer(turn: _Turn) -> None:
         await asyncio.Event().wait()  # a name that nobody knows
         return
     try:
-        while not question.answered.done():
-            transport.sendto(question.request)
-            await asyncio.wait({question.answered}, timeout=AGAIN_S)
+        await question.transaction.run()
+    except stun.TransactionError:
+        await asyncio.Event().wait()
     finally:
         transport.close()
 
 
 class _Question(asyncio.DatagramProtocol):
-    """A STUN binding request, which every TURN server answers to anybody."""
+    """A STUN binding request (RFC 8489), which every TURN server answers to anybody."""
 
     def __init__(self) -> None:
-        self._id = secrets.token_bytes(12)
-        self.request = struct.pack(">HHI", BINDING_REQUEST, 0, MAGIC_COOKIE) + self._id
-        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+        self.transaction = stun.Transaction(self._request, ("", 0), self)
 
-    def datagram_received(self, data: bytes, address: object) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket knows where to."""
+        self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def send_stun(self, message: stun.Message, addr: tuple[str, int]) -> None:
+        """For the transaction, which asks again while nothing comes."""
+        self._transport.sendto(bytes(message))
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """An answer, perhaps to us."""
-        if data[8:20] == self._id and not self.answered.done():
-            self.answered.set_result(None)
+        try:
+            message = stun.parse_message(data)
+        except ValueError:
+            return
+        if message.transaction_id == self._request.transaction_id:
+            self.transaction.response_received(message, addr)

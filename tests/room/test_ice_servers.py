@@ -8,7 +8,7 @@ import pytest
 from aiortc.rtcicetransport import connection_kwargs
 from livekit.protocol.rtc import ICEServer, JoinResponse
 
-from service.room.ice_servers import ice_servers, reachable
+from service.room.ice_servers import _turns, reachable
 
 BRIEFLY_S = 0.05
 
@@ -31,7 +31,7 @@ def room(*urls: str) -> JoinResponse:
     ],
 )
 def test_udp_before_tls_before_tcp_and_nothing_that_cannot_be_used(offered, used):
-    servers = ice_servers(room(*offered))
+    servers = [turn.server for turn in _turns(room(*offered))]
     assert [server.urls for server in servers] == used
     for server in servers:
         found = connection_kwargs([server])  # aiortc's own reading
@@ -45,7 +45,7 @@ def test_each_server_has_its_own_credentials():
             ICEServer(urls=["turn:t:80"], username="two", credential="2"),
         ]
     )
-    assert [(server.urls, server.username) for server in ice_servers(join)] == [
+    assert [(turn.server.urls, turn.server.username) for turn in _turns(join)] == [
         ("turn:t:80", "two"),
         ("turns:t:443", "one"),
     ]
@@ -86,7 +86,7 @@ async def test_the_server_over_udp_that_answers_is_used():
 
 
 async def test_a_lost_question_is_asked_again(monkeypatch):
-    monkeypatch.setattr("service.room.ice_servers.AGAIN_S", 0.02)
+    monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.02)
     async with stun(deaf_to=2) as url:
         assert await urls(url) == [url]
 
