@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiortc import RTCIceServer
@@ -18,13 +17,13 @@ from livekit.protocol.models import ParticipantInfo, TrackInfo
 from livekit.protocol.rtc import SignalTarget
 
 from service.concurrency import LatestQueue
-from service.core.audio import EncodedFrame
 from service.core.errors import Cause, LinkLost, PermissionMissing, ServiceError
-from service.core.ports import EncodedSink, EncodedSource
+from service.core.ports import EncodedSource
 from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import DataMessage, DataReceiver, DataSender
 from service.room.ice_servers import reachable
+from service.room.incoming import Incoming, SinkFor
 from service.room.peers import AnsweringPeer, OfferingPeer, Sending
 from service.room.signalling import RESUME_S, Signalling
 from service.room.signalling import join as signalling_join
@@ -34,7 +33,8 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 20.0
 PUBLISH_TIMEOUT_S = 10.0
 NEGOTIATE_TIMEOUT_S = 10.0
-# A real server adds an m-line for most tracks that come and hardly uses one again, so they pile up in a long session.
+# A real server adds an m-line for many of the tracks that come instead of using one again: in a long session they
+# pile up (tests/cluster/test_many_targets.py shows how fast).
 SPARE_M_LINES = 48
 CHECKS_S = 1.0  # how long pion, LiveKit's ICE, checks a pair: 7 times, every 200 ms
 # After these somebody wants us gone, or holds our token: no duel, and no haste (livekit-signalling 4.5).
@@ -54,15 +54,6 @@ SILENT_S = 40.0  # nothing at all, media or signal (4.5): whatever the reason, n
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteTrack:
-    """A track of somebody else, as LiveKit describes it."""
-
-    sid: str
-    name: str
-    participant_identity: str
-
-
 class Publication:
     """A track of ours."""
 
@@ -79,13 +70,12 @@ class RoomLink:
         *,
         signalling: Signalling,
         ice_servers: list[RTCIceServer],
-        sink_for: Callable[[RemoteTrack], EncodedSink | None],
+        sink_for: SinkFor,
     ) -> None:
         self._signalling = signalling
         self._protocol = signalling.protocol
         self._rights_at_first = self.rights()
         signalling.sync_state, signalling.media_lives = self._sync_state, self._media_lives
-        self._sink_for = sink_for
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure.add_done_callback(_seen)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,8 +86,7 @@ class RoomLink:
         self._publisher_started = False
         self._changed = asyncio.Event()  # the participant table
         self._publications: dict[str, Publication] = {}
-        self._bindings: dict[str, str] = {}  # mid -> track SID
-        self._sinks: dict[str, tuple[str, EncodedSink | None]] = {}  # mid -> the SID it was asked for, and the sink
+        self._incoming = Incoming(sink_for)
         self._messages = LatestQueue[DataMessage](MESSAGES_WAITING)
         self._data_out, self._data_in = DataSender(), DataReceiver()
         self._silent_s = 0.0
@@ -108,7 +97,7 @@ class RoomLink:
         self._subscriber = AnsweringPeer(
             ice_servers=ice_servers,
             changed=lambda state: self._peer_changed("subscriber", state),
-            on_packet=self._on_packet,
+            on_packet=self._incoming.push,
             on_data=self._on_data,
         )
 
@@ -257,7 +246,7 @@ class RoomLink:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._bindings, self._sinks = {}, {}  # what is still on its way is for nobody
+        self._incoming.close()
         await self._signalling.close()
         self._publisher.close()
         self._subscriber.close()
@@ -300,7 +289,7 @@ class RoomLink:
                 self._mute(sid, muted)
             case signal.Participants():
                 self._changed.set()
-                self._bind()
+                self._incoming.bind(self.participants)
                 self._check_rights()
             case signal.Resumed(media_lost):
                 self._on_resumed(media_lost)
@@ -392,33 +381,15 @@ class RoomLink:
                 sdp, named = await self._subscriber.answer(offer.sdp)
             except Exception as problem:  # the same; there is no "reject", so leave and join anew (3.5)
                 raise LinkLost(f"the room's offer cannot be used ({type(problem).__name__})") from problem
-            self._bindings = named | offer.mid_to_track_id
-            self._bind()
+            self._incoming.offered(named | offer.mid_to_track_id)
+            self._incoming.bind(self.participants)
             await self._send(self._protocol.answer(sdp, offer.id))
             self._start(self._follow_offer(offer.sdp))
-            if len(self._subscriber.pc.getTransceivers()) - len(self._bindings) > SPARE_M_LINES:
+            if len(self._subscriber.pc.getTransceivers()) - self._incoming.lines > SPARE_M_LINES:
                 raise LinkLost(f"the room's connection has grown by more than {SPARE_M_LINES} m-lines without a track")
 
     async def _follow_offer(self, sdp: str) -> None:
         await self._subscriber.restarted(sdp)
-
-    def _bind(self) -> None:
-        """Give each m-line the sink of the track it carries now."""
-        tracks = {
-            track.sid: RemoteTrack(track.sid, track.name, info.identity)
-            for info in self._protocol.participants.values()
-            for track in info.tracks
-        }
-        for mid, sid in self._bindings.items():
-            if sid not in tracks:
-                self._sinks.pop(mid, None)
-            elif self._sinks.get(mid, ("", None))[0] != sid:
-                self._sinks[mid] = (sid, self._sink_for(tracks[sid]))
-
-    def _on_packet(self, mid: str, frame: EncodedFrame) -> None:
-        _, sink = self._sinks.get(mid, ("", None))
-        if sink is not None:
-            sink.push(frame)
 
     def _on_data(self, label: str, data: bytes) -> None:
         message = self._data_in.unwrap(data)
@@ -488,9 +459,7 @@ def _seen(done: asyncio.Future[Any]) -> None:
 
 
 @asynccontextmanager
-async def join(
-    url: str, token: str, *, sink_for: Callable[[RemoteTrack], EncodedSink | None]
-) -> AsyncIterator[RoomLink]:
+async def join(url: str, token: str, *, sink_for: SinkFor) -> AsyncIterator[RoomLink]:
     """Join the room that the token names; left on exit within a second.
 
     `sink_for` is asked on the event loop for each remote audio track, again when an m-line gets another track.

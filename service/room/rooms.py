@@ -10,6 +10,7 @@ from service.core.languages import language_of_track
 from service.core.ports import EncodedSink, EncodedSource
 from service.core.session import Session
 from service.room import link
+from service.room.incoming import RemoteTrack, SinkFor
 from service.room.staying import Stay, staying
 
 NEEDED = frozenset({"publish", "subscribe", "data"})
@@ -37,7 +38,7 @@ class Rooms:
     ) -> AbstractAsyncContextManager[Stay]:
         """See `core.ports.Rooms`."""
 
-        def sink(track: link.RemoteTrack) -> EncodedSink | None:
+        def sink(track: RemoteTrack) -> EncodedSink | None:
             # By name, never by participant (palabra-api 2.5).
             language = language_of_track(track.name)
             return None if language is None else sink_for(language)
@@ -50,7 +51,7 @@ class Rooms:
         url: str,
         token: str,
         line_in: EncodedSource,
-        sink_for: Callable[[link.RemoteTrack], EncodedSink | None],
+        sink_for: SinkFor,
     ) -> AsyncIterator[link.RoomLink]:
         async with link.join(url, token, sink_for=sink_for) as room:
             missing = NEEDED - room.rights()

@@ -14,6 +14,7 @@ from service.core.audio import FRAME_MS
 from service.core.errors import ServiceError
 from service.core.languages import base_code
 from service.room import link
+from service.room.incoming import RemoteTrack
 from service.sandbox import pipe
 from service.sandbox.ear import Ear
 from service.sandbox.orders import Heard, Interrupt, Pause, Run, Said, Sound, Speak, Stop
@@ -83,7 +84,7 @@ class Booth:
         except* ServiceError as lost:
             self._say(pipe.Gone(_first(lost)))
 
-    def _sink_for(self, track: link.RemoteTrack) -> Ear | None:
+    def _sink_for(self, track: RemoteTrack) -> Ear | None:
         if track.participant_identity != self._publisher:
             return None
         self._ear = Ear()

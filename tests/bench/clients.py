@@ -13,6 +13,7 @@ from livekit import rtc
 from service.core.audio import EncodedFrame
 from service.dsp.playout import Playout
 from service.room import link
+from service.room.incoming import RemoteTrack
 from service.room.staying import staying
 from service.room.tracks import PacketQueue
 from service.sound.opus import OpusDecoder, OpusEncoder
@@ -84,7 +85,7 @@ class Far:
     def __init__(self) -> None:
         self.heard: dict[str, Arrivals] = {}
 
-    def sink(self, track: link.RemoteTrack) -> Arrivals:
+    def sink(self, track: RemoteTrack) -> Arrivals:
         return self.heard.setdefault(track.participant_identity, Arrivals())
 
     def of(self, identity: str) -> Trace:
@@ -140,7 +141,7 @@ class Ours:
     async def run(self, url: str, token: Token, stack: AsyncExitStack) -> None:
         voice = Voice()
 
-        def sink(track: link.RemoteTrack) -> Speaker:
+        def sink(track: RemoteTrack) -> Speaker:
             if track.name not in self._by_name:
                 self._by_name[track.name] = Speaker()
                 self.speakers.append(self._by_name[track.name])

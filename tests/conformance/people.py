@@ -10,6 +10,7 @@ from livekit.protocol.models import ParticipantInfo
 
 from service.core.audio import EncodedFrame
 from service.room import link
+from service.room.incoming import RemoteTrack
 from service.room.tracks import PacketQueue
 from tests.conformance.servers import Server
 
@@ -35,7 +36,7 @@ class Ears:
     def __init__(self) -> None:
         self.heard: dict[tuple[str, str], set[str]] = {}
 
-    def __call__(self, track: link.RemoteTrack) -> _Ear:
+    def __call__(self, track: RemoteTrack) -> _Ear:
         return _Ear(self.heard.setdefault((track.participant_identity, track.name), set()))
 
     async def hears(self, identity: str, name: str, text: str) -> None:

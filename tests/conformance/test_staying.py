@@ -187,7 +187,7 @@ async def test_row_31_late_events_of_a_link_that_is_gone_change_nothing(server):
                 await old._on_event(event)
         old._peer_changed("publisher", "failed")
         old._peer_changed("subscriber", "closed")
-        old._on_packet("0", EncodedFrame(1, 960, b"late"))
+        old._incoming.push("0", EncodedFrame(1, 960, b"late"))
         old._on_data("_reliable", b"late")
         await one.both_heard()
         assert one.status.phase is Phase.LIVE and len(one.outages) <= 1

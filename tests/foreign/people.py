@@ -13,6 +13,7 @@ import numpy as np
 
 from service.core.audio import FRAME_SAMPLES, EncodedFrame
 from service.room import link
+from service.room.incoming import RemoteTrack
 from service.room.tracks import PacketQueue
 from service.sound.opus import OpusDecoder, OpusEncoder
 from tests.foreign.sound import RATE_HZ, Ear, Tone
@@ -75,7 +76,7 @@ class Ours:
         self._data: list[tuple[str, bytes]] = []
         self._tone = Tone()
 
-    def sink_for(self, track: link.RemoteTrack) -> _Decoder:
+    def sink_for(self, track: RemoteTrack) -> _Decoder:
         return _Decoder(self._ears.setdefault(track.participant_identity, Ear()))
 
     async def run(self, room: link.RoomLink) -> None:

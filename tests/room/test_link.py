@@ -10,6 +10,7 @@ import pytest
 from service.core.audio import EncodedFrame
 from service.core.errors import LinkLost, TokenRefused
 from service.room import link
+from service.room.incoming import RemoteTrack
 from service.room.tracks import PacketQueue
 from tests.fakes.rooms import Ear, embedded
 
@@ -26,7 +27,7 @@ class Listener:
     def __init__(self) -> None:
         self.ears: dict[str, Ear] = {}
 
-    def __call__(self, track: link.RemoteTrack) -> Ear:
+    def __call__(self, track: RemoteTrack) -> Ear:
         return self.ears.setdefault(track.name, Ear())
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from service.core.audio import FRAME_SAMPLES, EncodedFrame
 from service.room import link, peers
+from service.room.incoming import RemoteTrack
 from service.room.tracks import PacketQueue
 from service.sandbox import booth as module
 from service.sandbox import pipe
@@ -73,7 +74,7 @@ class Desk:
         self.room: link.RoomLink
         self.microphone = PacketQueue()
 
-    def sink(self, track: link.RemoteTrack) -> Ear:
+    def sink(self, track: RemoteTrack) -> Ear:
         return self.heard.setdefault(track.name, Ear())
 
     async def until(self, good) -> None:

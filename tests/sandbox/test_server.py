@@ -16,6 +16,7 @@ from service.core.audio import EncodedFrame
 from service.core.errors import LinkLost, TokenRefused
 from service.core.languages import LanguagePair
 from service.room import link, peers
+from service.room.incoming import RemoteTrack
 from service.room.tracks import PacketQueue
 from service.sandbox import engines, server
 from service.sandbox.faults import listing
@@ -322,7 +323,7 @@ async def live(one: SandboxProcess):
     """A box with a task to Spanish running, commanded over the data channel."""
     session, ears = await one.create(), {}
 
-    def sink(track: link.RemoteTrack) -> Ear:
+    def sink(track: RemoteTrack) -> Ear:
         ears[track.name] = Ear()
         return ears[track.name]
 
