@@ -68,12 +68,12 @@ class RoomLink(Protocol):
         """Whether sound can go both ways now, as far as can be told."""
 
     @property
-    def reached(self) -> bool:
-        """Whether the far end was heard of lately in any way: with sound gone, it is only the sound that is."""
+    def loss(self) -> LinkLost | None:
+        """Why it is not alive, where something is known."""
 
     @property
-    def loss(self) -> LinkLost | None:
-        """Why not, where something is known."""
+    def reached(self) -> bool:
+        """Whether the far end was heard of lately in any way: with sound gone, it is only the sound that is."""
 
     async def pump(self) -> None:
         """Keep it alive. Never returns: raises LinkLost when only a new session helps, or PermissionMissing."""

@@ -2,9 +2,12 @@
 
     python -m tests.bench.link [--rows join,kill,block,restart,loss,distance] [-n 5] [--server 1.8.4]
 
-Both clients are in rooms of their own at the same time, each behind a relay of its own that plays the same script; they
-hear and are heard by the same far side. Everything in seconds but where it says otherwise. `never`: not within half a
-minute. The targets are those of the peers' document, section 6.
+Both clients are in rooms of their own at the same time, each behind a relay of its own that plays the same script, each
+with a far side of its own of the same make. Everything in seconds but where it says otherwise. `never`: not within half
+a minute. The targets are those of the peers' document, section 6; a gap of 0 is one that no block of sound shows.
+
+Our playout forgets the jitter of the joins once, before anything is measured (`settle`): ten joins in one process hold
+each other up. The SDK has no such call.
 """
 
 from __future__ import annotations
@@ -21,10 +24,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import numpy as np
 
 from service.room import peers
 from tests.bench.clients import Client, Far, Ours, Rust, far_side
+from tests.bench.sound import Trace
 from tests.conformance import servers
 from tests.conformance.servers import Node, Server
 from tests.net.relay import Relay, relay
@@ -38,44 +41,42 @@ KINDS: tuple[type[Client], ...] = (Ours, Rust)
 class Call:
     """One client, its relay and its far side, heard both ways."""
 
-    def __init__(self, client: Client, net: Relay, far: Far) -> None:
-        self.client, self.net, self.far = client, net, far
+    def __init__(self, client: Client, net: Relay, far: Far, join: Callable[[], Awaitable[None]]) -> None:
+        self.client, self.net, self.far, self.join = client, net, far, join
 
     @property
-    def ways(self) -> dict[str, object]:
+    def ways(self) -> dict[str, Trace]:
+        """What was heard, by direction."""
         return {"down": self.client.traces[0], "up": self.far.of(self.client.name)}
 
     async def heard_both_ways(self) -> None:
         async with asyncio.timeout(NEVER_S):
-            while not (self.client.traces and all(trace.times_s for trace in self.ways.values())):  # type: ignore[attr-defined]
+            while not (self.client.traces and all(trace.times_s for trace in self.ways.values())):
                 await asyncio.sleep(0.02)
 
     async def heard_after(self, begin_s: float) -> None:
         """Wait until both have been heard since then, or will never be."""
         while time.monotonic() < begin_s + NEVER_S and not all(
-            trace.first_after_s(begin_s)  # type: ignore[attr-defined]
-            for trace in self.ways.values()
+            trace.first_after_s(begin_s) for trace in self.ways.values()
         ):
             await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
 async def calling(kind: type[Client], node: Node, version: str, *, tracks: int = 1) -> AsyncIterator[Call]:
-    """A call in a room of its own; the client has not joined yet when `run` is still to be called."""
+    """A call in a room of its own; the client joins when `join` is called."""
     server, client = Server(version, node.url), kind()
     async with relay(node.url) as net, far_side(node.url, server.token, tracks=tracks) as far:
         async with AsyncExitStack() as stack:
             await asyncio.sleep(0.5)
-            call = Call(client, net, far)
-            call.join = lambda: client.run(net.url, server.token, stack)  # type: ignore[attr-defined]
-            yield call
+            yield Call(client, net, far, lambda: client.run(net.url, server.token, stack))
     await peers.closed()
 
 
 @asynccontextmanager
 async def in_call(kind: type[Client], node: Node, version: str) -> AsyncIterator[Call]:
     async with calling(kind, node, version) as call:
-        await call.join()  # type: ignore[attr-defined]
+        await call.join()
         await call.heard_both_ways()
         await asyncio.sleep(4)
         call.client.settle()
@@ -86,7 +87,7 @@ async def in_call(kind: type[Client], node: Node, version: str) -> AsyncIterator
 async def join(kind: type[Client], node: Node, version: str) -> Figures:
     async with calling(kind, node, version) as call:
         began_s = time.monotonic()
-        await call.join()  # type: ignore[attr-defined]
+        await call.join()
         await call.heard_both_ways()
         return {"join to first audio heard": call.client.traces[0].times_s[0] - began_s}
 
@@ -98,7 +99,7 @@ async def kill(kind: type[Client], node: Node, version: str) -> Figures:
             call.net.play(step(0, max(refused_s, 0.01), kill=True, refused=refused_s > 0))
             await asyncio.sleep(refused_s + 8)
             name = f"audio gap, signalling killed, refused {refused_s:g} s"
-            return {name: max(trace.gap_s(began_s, time.monotonic()) for trace in call.ways.values())}  # type: ignore[attr-defined]
+            return {name: max(trace.gap_s(began_s, time.monotonic()) for trace in call.ways.values())}
 
     return await together(one(0), one(3), one(10))
 
@@ -113,7 +114,7 @@ async def block(kind: type[Client], node: Node, version: str) -> Figures:
             await call.heard_after(end_s)
             await asyncio.sleep(3)
             figures = {
-                f"UDP blocked {blocked_s:g} s, audio {way} after its end": trace.first_after_s(end_s) or NEVER_S  # type: ignore[attr-defined]
+                f"UDP blocked {blocked_s:g} s, audio {way} after its end": trace.first_after_s(end_s) or NEVER_S
                 for way, trace in call.ways.items()
             }
             heard = call.far.of(call.client.name)
@@ -174,7 +175,7 @@ async def distance(kind: type[Client], node: Node, version: str) -> Figures:
         async with calling(kind, node, version, tracks=3) as call:
             call.net.play(step(delay_ms=round_trip_ms / 2))
             began_s = time.monotonic()
-            await call.join()  # type: ignore[attr-defined]
+            await call.join()
             while time.monotonic() - began_s < NEVER_S:
                 if len(call.client.traces) == 3 and all(trace.times_s for trace in call.client.traces):
                     break
@@ -204,7 +205,7 @@ ROWS: dict[str, Callable[[type[Client], Node, str], Awaitable[Figures]]] = {
 # By the beginning of a row's name; the limit, and whether more is better.
 TARGETS = {
     "join": (0.2, False),
-    "audio gap": (0.12, False),
+    "audio gap": (0.12, False),  # the longest hole without any trouble, by the same document
     "UDP blocked": (0.3, False),
     "server down": (5.0, False),
     "heard at 10%": (99.2, True),
@@ -232,7 +233,6 @@ def _shown(median: float, values: list[float]) -> str:
 
 async def measure(rows: list[str], repeats: int, version: str) -> None:
     """Print the table, row by row."""
-    np.seterr(all="ignore")
     print(f"livekit-server {version}, n = {repeats}, median (range)")
     print(f"{'':<58} {'ours':>22} {'Rust SDK':>22} {'ratio':>6}  target")
     for row in rows:
