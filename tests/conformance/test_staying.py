@@ -21,6 +21,8 @@ from tests.conformance import scripted
 from tests.conformance.booth import booth
 from tests.conformance.people import joined
 
+pytestmark = pytest.mark.slow
+
 
 def session(url: str, token: str) -> Session:
     return Session("id", token, (), "room", url, None)
@@ -79,7 +81,6 @@ async def test_row_26_an_address_that_is_gone_is_left(server):
 PUT_OUT = {"DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED", "ROOM_DELETED"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("action", ["DISCONNECT", "RECONNECT"])
 async def test_row_27_whoever_is_asked_to_leave_comes_back(server, wire, action, monkeypatch):
     """Each reason that does not say that we are not wanted."""
@@ -110,7 +111,6 @@ async def test_row_27_two_with_one_token_do_not_fight(server):
         assert other.alive and one.status.phase is Phase.WAITING and "DUPLICATE_IDENTITY" in one.status.fault.detail
 
 
-@pytest.mark.slow
 async def test_row_28_the_newest_token_joins(server, wire):
     """The first one is as old as a server takes it for a few seconds more (60 s of clock skew)."""
     async with booth(server, wire.url, valid_s=-50) as one:
