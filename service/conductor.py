@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,10 +15,9 @@ from contextlib import asynccontextmanager
 
 from service.board import Board
 from service.concurrency import first_of
-from service.control import TRANSLATOR, Control
-from service.core import messages
+from service.control import Control, Controls
 from service.core.backoff import Backoff
-from service.core.captions import Caption, Captions
+from service.core.captions import Caption
 from service.core.commands import Command, End, Mute, NextPair, ToggleLive
 from service.core.errors import (
     Cause,
@@ -37,18 +35,13 @@ from service.core.languages import LanguagePair, Menu, pick_track
 from service.core.outages import Outage, Outages
 from service.core.phase import Phase, may_step
 from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Sessions
-from service.core.problems import clean
 from service.core.status import Fault
 from service.core.translation import TranslationTask
-from service.core.watches import DataWatch, SoundWatch
+from service.talk import Talk
 from service.transports import Transport, Transports
 
 log = logging.getLogger(__name__)
 
-SOCKET_READY_S = 10.0  # no readiness over the WebSocket within this: the data channel is tried (palabra-api 2.9)
-FAREWELL_S = 0.3
-WATCH_S = 0.5
-COMPLAINTS = 100  # codes of the cloud that are logged in one session
 OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
 
 
@@ -82,12 +75,10 @@ class Conductor:
         self._on_air = autostart
         self._pausing = False
         self._ask_subscribe = False
-        self._task: TranslationTask | None = None
+        self._talk: Talk | None = None
         self._transport: Transport | None = None
-        self._link: RoomLink | None = None
         self._silent_since_s: float | None = None  # media
         self._tracks: set[str] = set()  # languages that had one in this session
-        self._answers_from_s = 0.0  # when the room's data channel can be expected to answer
         self._outages = Outages()
         self._cause = Cause.BOX  # of the loss that stands
         self._was_heard = False  # in the session that stands or was lost last
@@ -120,19 +111,19 @@ class Conductor:
 
     def _want(self, pair: LanguagePair) -> None:
         self._wanted = pair
-        if self._task is not None:
-            self._task.want(pair)
+        if self._talk is not None:
+            self._talk.task.want(pair)
         self._board.update(wanted=pair)
 
     def _toggle_live(self) -> None:
         if not self._on_air:
             self._on_air, self._pausing = True, False
-        elif self._task is not None:
+        elif self._talk is not None:
             self._pausing = not self._pausing
             if self._pausing:
-                self._task.pause()
+                self._talk.task.pause()
             else:
-                self._task.resume()
+                self._talk.task.resume()
 
     def look_again(self) -> None:
         """Something outside has changed, such as the network: a wait ends now."""
@@ -239,29 +230,42 @@ class Conductor:
             self._network_is_there()
             self._enter(Phase.JOINING)
             self._tracks.clear()
-            self._answers_from_s = 0.0
             transport = self._transport = self._transports.next()
             self._silent_since_s = self._clock() if self._silent_since_s is None else self._silent_since_s
-            async with transport.rooms.join(session, self._line_in, self._sink) as self._link:
+            async with transport.rooms.join(session, self._line_in, self._sink) as link:
                 self._enter(Phase.PREPARING)
                 self._board.update(transport=transport.name)
-                async with transport.controls.open(session, self._link) as control, self._translating(control):
-                    await first_of(self._link.pump(), self._hear(control), self._speak(control), self._watch(control))
+                async with (
+                    transport.controls.open(session, link) as control,
+                    self._talking(link, control, transport.controls) as talk,
+                ):
+                    await first_of(link.pump(), talk.hear(), talk.speak(), talk.watch())
 
     def _sink(self, language: str) -> EncodedSink | None:
         self._tracks.add(language)
         return self._line_out.sink(language)
 
     @asynccontextmanager
-    async def _translating(self, control: Control) -> AsyncIterator[None]:
-        self._task = self._new_task()
+    async def _talking(self, link: RoomLink, control: Control, controls: Controls) -> AsyncIterator[Talk]:
+        talk = self._talk = Talk(
+            link=link,
+            control=control,
+            controls=controls,
+            new_task=self._new_task,
+            settle=self._settle,
+            look=self._look,
+            has_track=self._has_track,
+            wait=self._change_within,
+            on_caption=self._on_caption,
+            clock=self._clock,
+        )
         try:
-            yield
+            yield talk
         finally:
-            task, self._task = self._task, None
+            self._talk = None
             self._line_out.clear()
             self._board.update(confirmed=None, transport=None, control=None, queue_level_ms={})
-            await self._farewell(control, task)
+            await talk.farewell()
 
     def _new_task(self) -> TranslationTask:
         task = TranslationTask()
@@ -270,90 +274,9 @@ class Conductor:
             task.pause()
         return task
 
-    async def _farewell(self, control: Control, task: TranslationTask) -> None:
-        """end_task, said once and waited for by nobody."""
-        try:
-            async with asyncio.timeout(FAREWELL_S):
-                await control.send(task.end())
-        except (Retryable, TimeoutError) as problem:
-            log.debug("! end_task could not be said: %r", problem)
-
-    async def _hear(self, control: Control) -> None:
-        captions, complaints = Captions(), set[str]()
-        async for payload in control.messages():
-            try:
-                message = messages.decode(payload)
-            except messages.MalformedMessage as problem:
-                log.debug("! %s", problem)
-                continue
-            if isinstance(message, messages.Transcription):
-                caption = captions.accept(message)
-                if caption is not None:
-                    self._on_caption(caption)
-            elif self._task is not None:
-                if isinstance(message, messages.CloudError | messages.CloudWarning):
-                    self._log_complaint(message, complaints)
-                self._task.receive(message, self._clock())
-                self._settle(control)
-
-    def _log_complaint(self, said: messages.CloudError | messages.CloudWarning, complaints: set[str]) -> None:
-        """What the cloud finds wrong, also what no document lists; each code once in a session, for it may repeat it
-        every second. That a starting task is not found yet is no complaint (palabra-api 3.5)."""
-        starting = said.code == "NOT_FOUND" and self._task is not None and not self._task.running
-        if not starting and said.code not in complaints and len(complaints) < COMPLAINTS:
-            complaints.add(said.code)
-            log.warning("the cloud says %s: %s", clean(said.code), clean(said.text))
-
-    async def _speak(self, control: Control) -> None:
-        """Send what is due, when it is due."""
-        await control.listener()
-        assert self._link is not None and self._transport is not None
-        controls, give_up_s = self._transport.controls, math.inf
-        if control.name == "websocket" and controls.may_fall_back:
-            give_up_s = self._clock() + SOCKET_READY_S
-        way = control.name, self._link.links
-        while self._task is not None:
-            if way != (control.name, self._link.links):
-                # The cloud has closed the socket or seen us leave the room, and perhaps ended the task.
-                self._task.check(self._clock())
-                way = control.name, self._link.links
-            if self._task.running or self._task.paused:
-                give_up_s = math.inf
-            elif self._clock() >= give_up_s:
-                give_up_s = math.inf
-                controls.give_up_websocket(f"no readiness within {SOCKET_READY_S:g} s over the WebSocket")
-                await control.to_datachannel()
-                await control.listener()
-                self._task = self._new_task()
-            # Nothing is asked where nothing can be answered: that would count as silence of the cloud.
-            reached = control.name == "websocket" or self._clock() >= self._answers_from_s
-            message = self._task.due(self._clock()) if reached else None
-            self._settle(control)
-            if message is not None:
-                await control.send(message)
-                continue
-            wake_s = min(give_up_s, self._task.wake_at_s() or math.inf) if reached else math.inf
-            await self._change_within(min(1.0, max(0.001, wake_s - self._clock())))
-
-    async def _watch(self, control: Control) -> None:
-        """See what nobody tells: a path that is silent, a translator that is gone, a translation without a track."""
-        sound, data = SoundWatch(), DataWatch()
-        while True:
-            await asyncio.sleep(WATCH_S)
-            task, link = self._task, self._link
-            if task is None or link is None:
-                return
-            self._settle(control)
-            self._look_at_media(link)
-            self._answers_from_s = data.look(self._clock(), alive=link.alive, links=link.links)
-            confirmed = task.confirmed
-            if sound.look(
-                self._clock(),
-                running=task.running and confirmed is not None and link.alive,
-                translator=link.is_present(TRANSLATOR),
-                track=confirmed is not None and self._has_track(confirmed),
-            ):
-                task.check(self._clock())
+    def _look(self, talk: Talk) -> None:
+        self._settle(talk)
+        self._look_at_media(talk.link)
 
     def _look_at_media(self, link: RoomLink) -> None:
         """Give up a room whose media alone have been gone for too long, where there is another way for the sound."""
@@ -370,17 +293,17 @@ class Conductor:
         others = {target for other in self._menu.pairs for target in other.targets}
         return pick_track(pair.targets[0], tuple(self._tracks), others=others) is not None
 
-    def _settle(self, control: Control) -> None:
+    def _settle(self, talk: Talk) -> None:
         """Bring phase, board and line-out to what the task says."""
-        task, link = self._task, self._link
-        assert task is not None and task.wanted is not None and link is not None
+        task, link = talk.task, talk.link
+        assert task.wanted is not None
         self._wanted = task.wanted
         if task.confirmed not in (None, self._board.status.confirmed):
             self._line_out.select(task.confirmed.targets[0])
         self._board.update(
             wanted=task.wanted,
             confirmed=task.confirmed,
-            control=control.name,
+            control=talk.control.name,
             queue_level_ms=task.queue_level_ms,
             notices=_notices(task),
         )

@@ -1,4 +1,4 @@
-"""The story, told with fakes in virtual time: what the cloud sees, and what the board shows."""
+"""The story and its talk, told with fakes in virtual time: what the cloud sees, and what the board shows."""
 
 import asyncio
 import functools

@@ -152,8 +152,8 @@ class Booth:
     @property
     def joins(self) -> int:
         """How often the box has joined in this session."""
-        link = self.conductor._link
-        return link.links if link is not None else 0
+        talk = self.conductor._talk
+        return talk.link.links if talk is not None else 0
 
     @asynccontextmanager
     async def joining_anew(self) -> AsyncIterator[None]:
