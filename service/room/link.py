@@ -8,31 +8,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
 
 from aiortc import RTCIceServer
-from livekit.protocol.models import ParticipantInfo, TrackInfo
+from livekit.protocol.models import ParticipantInfo
 from livekit.protocol.rtc import SignalTarget
 
 from service.concurrency import LatestQueue
-from service.core.errors import Cause, LinkLost, PermissionMissing, ServiceError
+from service.core.errors import Cause, LinkLost, PermissionMissing
 from service.core.ports import EncodedSource
 from service.room import aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import DataMessage, DataReceiver, DataSender
 from service.room.ice_servers import reachable
 from service.room.incoming import Incoming, SinkFor
-from service.room.peers import AnsweringPeer, OfferingPeer, Sending
+from service.room.lifeline import Lifeline, seen
+from service.room.peers import AnsweringPeer, OfferingPeer
+from service.room.publishing import Publication, Publishing
 from service.room.signalling import RESUME_S, Signalling
 from service.room.signalling import join as signalling_join
 
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 20.0
-PUBLISH_TIMEOUT_S = 10.0
-NEGOTIATE_TIMEOUT_S = 10.0
 # A real server adds an m-line for many of the tracks that come instead of using one again: in a long session they
 # pile up (tests/cluster/test_many_targets.py shows how fast).
 SPARE_M_LINES = 48
@@ -51,16 +50,6 @@ ALIVE_S = 3.0  # the far end answers a check each second
 MEDIA_LOST_S = 60.0
 SILENT_S = 40.0  # nothing at all, media or signal (4.5): whatever the reason, nobody is there
 
-T = TypeVar("T")
-
-
-class Publication:
-    """A track of ours."""
-
-    def __init__(self, *, cid: str, name: str, sending: Sending) -> None:
-        self.cid, self.name, self.sending = cid, name, sending
-        self.accepted: asyncio.Future[TrackInfo] = asyncio.get_running_loop().create_future()
-
 
 class RoomLink:
     """Made by `join`. Everything runs on the event loop; nothing here decodes sound."""
@@ -76,21 +65,14 @@ class RoomLink:
         self._protocol = signalling.protocol
         self._rights_at_first = self.rights()
         signalling.sync_state, signalling.media_lives = self._sync_state, self._media_lives
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._failure.add_done_callback(_seen)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lifeline = Lifeline()
         self._offers: asyncio.Queue[signal.Offer] = asyncio.Queue()
-        self._answer: asyncio.Future[str] | None = None
-        self._offered = b""  # what it answers
         self._restarting: asyncio.Task[None] | None = None
-        self._publisher_started = False
         self._changed = asyncio.Event()  # the participant table
-        self._publications: dict[str, Publication] = {}
         self._incoming = Incoming(sink_for)
         self._messages = LatestQueue[DataMessage](MESSAGES_WAITING)
         self._data_out, self._data_in = DataSender(), DataReceiver()
         self._silent_s = 0.0
-        self._accepted: dict[str, TrackInfo] = {}  # our tracks by cid, as the server knows them
         self._publisher = OfferingPeer(
             ice_servers=ice_servers, changed=lambda state: self._peer_changed("publisher", state)
         )
@@ -99,6 +81,9 @@ class RoomLink:
             changed=lambda state: self._peer_changed("subscriber", state),
             on_packet=self._incoming.push,
             on_data=self._on_data,
+        )
+        self._publishing = Publishing(
+            peer=self._publisher, protocol=self._protocol, send=self._send, lifeline=self._lifeline
         )
 
     # -- what its users call --------------------------------------------------------------------------------------
@@ -144,12 +129,12 @@ class RoomLink:
 
     def lose(self, error: LinkLost) -> None:
         """Give the link up for a reason that shows elsewhere."""
-        self._fail(error)
+        self._lifeline.fail(error)
 
     @property
     def alive(self) -> bool:
         """Whether the far end of both connections was heard lately; a path that is blocked shows within 4 s."""
-        return self._silent_s < ALIVE_S and not self._failure.done()
+        return self._silent_s < ALIVE_S and not self._lifeline.cut
 
     @property
     def packets_sent(self) -> int:
@@ -163,28 +148,11 @@ class RoomLink:
 
     async def publish(self, name: str, source: EncodedSource) -> Publication:
         """Publish one audio track. Raises LinkLost when the server refuses or does not answer."""
-        cid = f"{name}-{len(self._publications) + 1}-{time.monotonic_ns():x}"
-        sending = self._publisher.add_track(source, stream_id=self.identity or "boothd", track_id=cid)
-        publication = Publication(cid=cid, name=name, sending=sending)
-        self._publications[cid] = publication
-        await self._send(self._protocol.add_track(cid=cid, name=name))
-        try:
-            await self._or_failure(
-                publication.accepted, PUBLISH_TIMEOUT_S, LinkLost(f"the room did not accept the track {name}")
-            )
-        except ServiceError:
-            del self._publications[cid]
-            self._publisher.remove_track(sending)
-            raise
-        await self._negotiate()
-        return publication
+        return await self._publishing.publish(name, source, stream_id=self.identity or "boothd")
 
     async def unpublish(self, publication: Publication) -> None:
         """Stop publishing it; the m-line is kept for the next one."""
-        self._publications.pop(publication.cid, None)
-        self._accepted.pop(publication.cid, None)
-        self._publisher.remove_track(publication.sending)
-        await self._negotiate()
+        await self._publishing.unpublish(publication)
 
     async def send(self, message: bytes, *, reliable: bool = True, to: str | None = None) -> None:
         """Send one data packet to everybody, or to one identity. Raises LinkLost when the channel is not open."""
@@ -214,23 +182,21 @@ class RoomLink:
 
     async def pump(self) -> None:
         """Keep the link alive. Never returns: raises LinkLost, or PermissionMissing when a right is withdrawn."""
-        await asyncio.shield(self._failure)
+        await self._lifeline.failure()
 
     # -- joining and leaving ------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._start(self._signal())
-        self._start(self._signalling.keep_alive())
-        self._start(self._answer_offers())
-        self._start(self._watch())
+        for work in (self._signal(), self._signalling.keep_alive(), self._answer_offers(), self._watch()):
+            self._lifeline.start(work)
 
     async def wait_connected(self) -> None:
         """Wait until both connections carry media and data can be sent; with nothing published, data alone is offered.
 
         Raises LinkLost after `CONNECT_TIMEOUT_S`.
         """
-        if not self._publisher_started:
-            await self._negotiate()
+        if not self._publishing.started:
+            await self._publishing.negotiate()
 
         async def up() -> None:
             await self._publisher.connected.wait()
@@ -239,25 +205,22 @@ class RoomLink:
             await self._publisher.channel_open()
 
         silent = LinkLost("the room's media did not connect", cause=Cause.MEDIA)
-        await self._or_failure(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, silent)
+        await self._lifeline.within(asyncio.ensure_future(up()), CONNECT_TIMEOUT_S, silent)
 
     async def _close(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._lifeline.end_tasks()
         self._incoming.close()
         await self._signalling.close()
         self._publisher.close()
         self._subscriber.close()
-        self._failure.cancel()
+        self._lifeline.close()
 
     # -- the wire -----------------------------------------------------------------------------------------------
 
     async def _send(self, frame: bytes) -> None:
         sending = asyncio.ensure_future(self._signalling.send(frame))
-        sending.add_done_callback(_seen)
-        await self._or_failure(sending, RESUME_S, LinkLost("the room's signalling is lost"))
+        sending.add_done_callback(seen)
+        await self._lifeline.within(sending, RESUME_S, LinkLost("the room's signalling is lost"))
 
     async def _signal(self) -> None:
         async for event in self._signalling.events():
@@ -272,7 +235,7 @@ class RoomLink:
         return self._protocol.sync_state(
             answer=local.sdp if local else "",
             offer=remote.sdp if remote else "",
-            tracks=self._accepted,
+            tracks=self._publishing.accepted,
             channels=self._publisher.channel_ids(),
             received=self._data_in.last,
         )
@@ -282,11 +245,11 @@ class RoomLink:
             case signal.Offer() | signal.Answer() | signal.Candidate():
                 await self._on_description(event)
             case signal.Published() | signal.Refused():
-                self._on_publishing(event)
+                self._publishing.heard(event)
             case signal.Unpublished():
                 raise LinkLost("the room has removed our track")
             case signal.MutedByServer(sid, muted):
-                self._mute(sid, muted)
+                self._publishing.mute(sid, muted)
             case signal.Participants():
                 self._changed.set()
                 self._incoming.bind(self.participants)
@@ -304,63 +267,26 @@ class RoomLink:
         if media_lost:
             if self._restarting is not None:
                 self._restarting.cancel()
-            self._restarting = self._start(self._restart_media())
-        elif self._answer is not None and not self._answer.done():
-            self._start(self._send(self._offered))  # the answer went down with the socket
+            self._restarting = self._lifeline.start(self._restart_media())
+        else:
+            self._publishing.resumed()
 
     async def _on_description(self, event: signal.Offer | signal.Answer | signal.Candidate) -> None:
         match event:
             case signal.Offer():
                 self._offers.put_nowait(event)
             case signal.Answer(sdp):
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(sdp)
+                self._publishing.answered(sdp)
             case signal.Candidate(target, candidate_init, final):
                 peer = self._publisher if target == SignalTarget.PUBLISHER else self._subscriber
                 await peer.add_candidate(candidate_init, final=final)
 
-    def _on_publishing(self, event: signal.Published | signal.Refused) -> None:
-        publication = self._publications.get(event.cid or "")
-        if publication is None or publication.accepted.done():
-            return
-        if isinstance(event, signal.Published):
-            self._accepted[event.cid] = event.track
-            publication.accepted.set_result(event.track)
-        else:
-            text = f"the room refuses the track {publication.name} ({event.reason})"
-            publication.accepted.set_exception(LinkLost(text))
-
-    def _mute(self, sid: str, muted: bool) -> None:
-        for cid, track in self._accepted.items():
-            if track.sid == sid:
-                log.warning("the room has %s our track", "muted" if muted else "unmuted")
-                self._publications[cid].sending.mute(muted)
-
     def _check_rights(self) -> None:
         lost = self._rights_at_first & {"publish", "data"} - self.rights()
-        if lost and self._publications:
+        if lost and self._publishing.active:
             raise PermissionMissing(lost)
 
     # -- negotiation --------------------------------------------------------------------------------------------
-
-    async def _negotiate(self, *, restart: bool = False) -> str:
-        """One offer of ours and its answer, which is returned."""
-        async with self._publisher.negotiation:
-            if not self._publisher_started:
-                # After the transceiver: with MAX_BUNDLE the other order stops the shared transport (5.6).
-                self._publisher.add_channels()
-                self._publisher_started = True
-            self._answer = asyncio.get_running_loop().create_future()
-            self._offered = self._protocol.offer(await self._publisher.offer(restart=restart))
-            await self._send(self._offered)
-            sdp = await self._or_failure(
-                self._answer, NEGOTIATE_TIMEOUT_S, LinkLost("the room did not answer our offer")
-            )
-            try:
-                await self._publisher.accept(sdp)
-            except Exception as problem:  # aiortc raises whatever its parser raises
-                raise LinkLost(f"the room's answer cannot be used ({type(problem).__name__})") from problem
-            return sdp
 
     async def _restart_media(self) -> None:
         """The server restarts ICE on our subscriber connection by itself, on the publisher one when we do.
@@ -370,7 +296,7 @@ class RoomLink:
         through at all the server asks for a resume every 15 s, and each begins this anew.
         """
         began_s = time.monotonic()
-        answers = await self._publisher.restarted(await self._negotiate(restart=True))
+        answers = await self._publisher.restarted(await self._publishing.negotiate(restart=True))
         if answers and time.monotonic() - began_s > CHECKS_S:
             await self._signalling.again()
 
@@ -384,7 +310,7 @@ class RoomLink:
             self._incoming.offered(named | offer.mid_to_track_id)
             self._incoming.bind(self.participants)
             await self._send(self._protocol.answer(sdp, offer.id))
-            self._start(self._follow_offer(offer.sdp))
+            self._lifeline.start(self._follow_offer(offer.sdp))
             if len(self._subscriber.pc.getTransceivers()) - self._incoming.lines > SPARE_M_LINES:
                 raise LinkLost(f"the room's connection has grown by more than {SPARE_M_LINES} m-lines without a track")
 
@@ -415,47 +341,7 @@ class RoomLink:
     def _peer_changed(self, which: str, state: str) -> None:
         log.debug("= %s %s", which, state)
         if state in ("failed", "closed"):
-            self._fail(LinkLost(f"the room's media is lost ({which} {state})", cause=Cause.MEDIA))
-
-    def _fail(self, error: ServiceError) -> None:
-        if not self._failure.done():
-            self._failure.set_exception(error)
-
-    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        async def guarded() -> None:
-            try:
-                await work
-            except ServiceError as error:
-                self._fail(error)
-            except Exception as bug:
-                if not self._failure.done():
-                    self._failure.set_exception(bug)
-
-        task = asyncio.ensure_future(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # cancelled before it began, it would not be awaited
-        return task
-
-    async def _or_failure(self, wanted: asyncio.Future[T], timeout_s: float, otherwise: LinkLost) -> T:
-        """`wanted`, unless the link fails first or the time is over."""
-        try:
-            futures: set[asyncio.Future[Any]] = {wanted, self._failure}
-            await asyncio.wait(futures, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not wanted.done():
-                wanted.cancel()
-        if self._failure.done():
-            self._failure.result()
-        if not wanted.done() or wanted.cancelled():
-            raise otherwise
-        return wanted.result()
-
-
-def _seen(done: asyncio.Future[Any]) -> None:
-    """Whether or not anybody still waits for it."""
-    if not done.cancelled():
-        done.exception()
+            self._lifeline.fail(LinkLost(f"the room's media is lost ({which} {state})", cause=Cause.MEDIA))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from service.room import link
+from service.room.publishing import Publication
 from service.sandbox.orders import Run, Spoken
 from service.sandbox.socket_sound import SocketVoice
 from service.sandbox.voice_track import MAX_LEVEL_MS, VoiceTrack
@@ -18,7 +19,7 @@ class Outlets:
 
     def __init__(self, send: Callable[[Spoken], None]) -> None:
         self._send = send
-        self._tracks: dict[str, tuple[link.Publication, VoiceTrack]] = {}
+        self._tracks: dict[str, tuple[Publication, VoiceTrack]] = {}
         self._voices: dict[str, SocketVoice] = {}
 
     @property

@@ -11,6 +11,7 @@ from livekit.protocol.models import ParticipantInfo
 from service.core.audio import EncodedFrame
 from service.room import link
 from service.room.incoming import RemoteTrack
+from service.room.publishing import Publication
 from service.room.tracks import PacketQueue
 from tests.conformance.servers import Server
 
@@ -74,7 +75,7 @@ async def all_active(*rooms: link.RoomLink) -> None:
 
 
 @asynccontextmanager
-async def speaking(room: link.RoomLink, name: str, text: str) -> AsyncIterator[link.Publication]:
+async def speaking(room: link.RoomLink, name: str, text: str) -> AsyncIterator[Publication]:
     """A track that says one text all the time, fifty packets a second; it is not unpublished at the end."""
     queue = PacketQueue()
 

@@ -245,7 +245,7 @@ async def test_row_14_the_cid_is_the_msid_token_whatever_comes_first(server, wir
 
 
 async def test_row_15_a_track_that_is_not_answered(server, wire, monkeypatch):
-    monkeypatch.setattr(link, "PUBLISH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("service.room.publishing.PUBLISH_TIMEOUT_S", 0.3)
     wire.down = lambda message: [] if message.WhichOneof("message") == "track_published" else [message]
     async with joined(server, "box", url=wire.url) as box:
         with pytest.raises(LinkLost, match="microphone"):
@@ -253,7 +253,7 @@ async def test_row_15_a_track_that_is_not_answered(server, wire, monkeypatch):
 
 
 async def test_row_15_a_track_that_is_refused(server, monkeypatch):
-    monkeypatch.setattr(link, "PUBLISH_TIMEOUT_S", 1.0)  # 1.8.4 says nothing at all
+    monkeypatch.setattr("service.room.publishing.PUBLISH_TIMEOUT_S", 1.0)  # 1.8.4 says nothing at all
     async with joined(server, "box", can_publish=False) as box:
         with pytest.raises(LinkLost, match="microphone") as caught:
             await box.publish("microphone", PacketQueue())
