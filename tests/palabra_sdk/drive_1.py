@@ -9,15 +9,6 @@ import sys
 import told
 from palabra_ai import Palabra
 
-
-async def main(url: str, wav: str, *targets: str) -> None:
-    palabra = Palabra(api_url=url)
-    async with palabra.translation("en", targets) as session:
-        sending = asyncio.create_task(session.send_file(wav))
-        async for event in session:
-            told.show(event)
-        await sending
-
-
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    url, wav, *targets = sys.argv[1:]
+    asyncio.run(told.file(Palabra(api_url=url), wav, tuple(targets)))

@@ -17,13 +17,6 @@ def sandbox_at(url: str) -> Palabra:
     return Palabra(region="sandbox")
 
 
-async def main(url: str, wav: str, *targets: str) -> None:
-    async with sandbox_at(url).translation("en", targets) as session:
-        sending = asyncio.create_task(session.send_file(wav))
-        async for event in session:
-            told.show(event)
-        await sending
-
-
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    url, wav, *targets = sys.argv[1:]
+    asyncio.run(told.file(sandbox_at(url), wav, tuple(targets)))
