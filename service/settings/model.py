@@ -11,9 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     Strict,
@@ -25,23 +23,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.core.languages import AUTO, LanguagePair, Menu
 from service.settings import values
+from service.settings.audio import Audio
 from service.settings.clashes import Clash, refuse
+from service.settings.section import Section, Source, Target, Text, Texts
 from service.settings.values import Duration
 
 SCHEMA = 1
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(values.plain)]
-Texts = Annotated[tuple[Text, ...], Strict(False)]  # TOML has lists only
-Device = Annotated[str, AfterValidator(values.device)]
-Source = Annotated[str, AfterValidator(values.source_code)]
-Target = Annotated[str, AfterValidator(values.target_code)]
 QueueLevelMs = Annotated[int, Duration("100ms", "2m")]
-
-
-class Section(BaseModel):
-    """One table of the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _schema(number: int) -> int:
@@ -123,22 +112,6 @@ class Pair(Section):
             desired_queue_level_ms=self.desired_queue_level_ms,
             max_queue_level_ms=self.max_queue_level_ms,
         )
-
-
-class AudioInput(Section):
-    device: Device | None = None
-    channel: Literal["left", "right", "mix"] = "left"
-    gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
-
-
-class AudioOutput(Section):
-    device: Device | None = None
-    playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=40, alias="playout_min")
-
-
-class Audio(Section):
-    input: AudioInput = AudioInput()
-    output: AudioOutput = AudioOutput()
 
 
 class Pin(Section):

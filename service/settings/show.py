@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.settings.model import Pair, Pin, Section, Settings
+from service.settings.model import Pair, Pin, Settings
 from service.settings.secrets import FILES
+from service.settings.section import Section
 
 _MASK = "********"
 

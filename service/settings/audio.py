@@ -1,0 +1,26 @@
+"""The tables of sound: line-in and line-out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from service.settings.section import Device, Section
+from service.settings.values import Duration
+
+
+class AudioInput(Section):
+    device: Device | None = None
+    channel: Literal["left", "right", "mix"] = "left"
+    gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
+
+
+class AudioOutput(Section):
+    device: Device | None = None
+    playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=40, alias="playout_min")
+
+
+class Audio(Section):
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
