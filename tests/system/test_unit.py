@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import DEFAULT_CONFIG
+from service.cli.options import DEFAULT_CONFIG
 from service.settings.model import Settings
 from service.settings.secrets import FILES
 

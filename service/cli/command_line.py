@@ -1,0 +1,40 @@
+"""`boothd VERB OPTIONS`, and the exit code of the verb."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from service.cli import check, demo, run, sandbox, status
+from service.cli.exits import USAGE
+
+VERBS = (run, check, status, demo, sandbox)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one verb and exit with its code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if not hasattr(options, "run"):
+        parser.print_help()
+        sys.exit(USAGE)
+    sys.exit(options.run(options))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="boothd", description="An interpretation booth in a box.")
+    verbs = parser.add_subparsers(metavar="VERB")
+    for verb in VERBS:
+        name = verb.__name__.rpartition(".")[2]
+        one = verbs.add_parser(name, help=verb.HELP)
+        verb.add_options(one)
+        one.set_defaults(run=verb.run)
+    return parser

@@ -1,0 +1,56 @@
+"""`boothd status`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any
+
+from service.cli import options as common
+from service.cli.exits import NOT_REACHABLE, OK
+
+HELP = "what the running daemon says of itself"
+
+
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    common.add_config(verb)
+    common.add_socket(verb)
+    verb.add_argument("--json", action="store_true", help="everything, as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """What the running daemon says of itself."""
+    from service.web.server import NotReachable, fetch_status
+
+    try:
+        picture = asyncio.run(fetch_status(options.socket or common.socket_of(options.config)))
+    except NotReachable as problem:
+        print(f"boothd status: {problem}", file=sys.stderr)
+        return NOT_REACHABLE
+    print(json.dumps(picture, indent=2, ensure_ascii=False) if options.json else _told(picture))
+    return OK
+
+
+def _told(picture: dict[str, Any]) -> str:
+    """The picture for a person, a fact a line."""
+    fault = picture.get("fault")
+    rows = [
+        ("name", picture.get("name")),
+        ("phase", picture.get("phase")),
+        ("wanted", picture.get("wanted")),
+        ("confirmed", picture.get("confirmed")),
+        ("control", picture.get("control")),
+        ("muted", "yes" if picture.get("muted") else "no"),
+        ("fault", fault and f"{fault['name']} (code {fault['code']}): {fault['detail']}"),
+        ("settings", picture.get("settings_notice")),
+        *(("notice", notice) for notice in picture.get("notices", ())),
+        *((f"{way} level", f"{level['rms_dbfs']} dBFS, peak {level['peak_dbfs']}") for way, level in _levels(picture)),
+    ]
+    return "\n".join(f"{name:<13} {'-' if value is None else value}" for name, value in rows)
+
+
+def _levels(picture: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
+    return list(picture.get("levels", {}).items())
