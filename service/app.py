@@ -23,22 +23,19 @@ from service.core import lamps as lamp_table
 from service.core import socket_audio
 from service.core.audio import Level
 from service.core.captions import Caption
-from service.core.devices import parse_device
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Fault, Status, as_json
 from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
+from service.lines import open_line_in, open_line_out
 from service.room import peers
 from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
-from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
 from service.sound.opus import OpusDecoder, OpusEncoder
-from service.sound.pcm import InputPcm, OutputPcm
 from service.sound.playback import Playback
-from service.sound.wav import WavInput, WavOutput
 from service.system import journal
 from service.system.addresses import host_addresses
 from service.transports import Transport, Transports
@@ -122,22 +119,8 @@ async def open_box(
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
         stack.push_async_callback(_connections_closed)
         rooms, sockets = Rooms(), _sockets()
-        playback = Playback(
-            open_pcm=_line_out(settings),
-            new_decoder=OpusDecoder,
-            targets=[target for pair in settings.menu().pairs for target in pair.targets],
-            playout_min_s=settings.audio.output.playout_min_ms / 1000,
-        )
-        playback.start()
-        stack.push_async_callback(playback.stop)
-        capture = Capture(
-            open_pcm=_line_in(settings, go, recording_ended),
-            encoder=OpusEncoder(),
-            go=go,
-            gain_db=settings.audio.input.gain_db,
-        )
-        capture.start()
-        stack.push_async_callback(capture.stop)
+        playback = await stack.enter_async_context(open_line_out(settings))
+        capture = await stack.enter_async_context(open_line_in(settings, go=go, ended=recording_ended))
         conductor = Conductor(
             board=board,
             menu=settings.menu(),
@@ -228,21 +211,6 @@ async def _watch_addresses(box: Box) -> None:
 async def _connections_closed() -> None:
     """Peer connections close in the background; what takes longer goes down with the process."""
     await asyncio.wait({asyncio.ensure_future(peers.closed())}, timeout=CLOSING_S)
-
-
-def _line_in(settings: Settings, go: threading.Event, ended: threading.Event) -> Callable[[], InputPcm]:
-    uri = parse_device(str(settings.audio.input.device))
-    channel = settings.audio.input.channel
-    if uri.kind == "wav":
-        return lambda: WavInput(Path(uri.value), channel=channel, go=go, finished=ended)
-    return lambda: AlsaInput(uri, channel=channel)
-
-
-def _line_out(settings: Settings) -> Callable[[], OutputPcm]:
-    uri = parse_device(str(settings.audio.output.device))
-    if uri.kind == "wav":
-        return lambda: WavOutput(Path(uri.value))
-    return lambda: AlsaOutput(uri)
 
 
 def _sockets() -> AudioSockets:

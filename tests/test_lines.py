@@ -1,0 +1,57 @@
+"""Line-in and line-out by the settings, on files."""
+
+import asyncio
+import json
+import threading
+import wave
+
+import numpy as np
+import pytest
+
+from service import settings
+from service.core.audio import RATE_HZ
+from service.lines import open_line_in, open_line_out
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    with wave.open(str(tmp_path / "in.wav"), "wb") as file:
+        file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
+        file.writeframes(np.full(RATE_HZ // 4, 1000, "<i2").tobytes())
+
+    def load(**keys):
+        environ = {
+            "BOOTHD_AUDIO__INPUT__DEVICE": f"wav:{tmp_path / 'in.wav'}",
+            "BOOTHD_AUDIO__OUTPUT__DEVICE": f"wav:{tmp_path / 'out.wav'}",
+            "BOOTHD_PAIR": json.dumps([{"name": "ES", "source": "en", "target": "es"}]),
+        }
+        return settings.load(None, environ=environ | keys)
+
+    return load
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_line_in_is_the_device_with_the_gain_of_the_settings(loaded):
+    go, ended = threading.Event(), threading.Event()
+    async with open_line_in(loaded(BOOTHD_AUDIO__INPUT__GAIN_DB="6.0"), go=go, ended=ended) as line_in:
+        await until(lambda: line_in.stats.captured)
+        assert line_in.level.peak_dbfs == -120
+        go.set()
+        await until(lambda: line_in.level.peak_dbfs > -120)
+        assert line_in.level.peak_dbfs == pytest.approx(20 * np.log10(1000 / 32768) + 6, abs=0.1)
+        await until(ended.is_set)
+    assert "line-in" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_line_out_is_the_device(loaded, tmp_path):
+    async with open_line_out(loaded()) as line_out:
+        began_s = line_out.last_period_s
+        await until(lambda: line_out.last_period_s > began_s)
+    with wave.open(str(tmp_path / "out.wav")) as file:
+        assert (file.getframerate(), file.getnframes() > 0) == (RATE_HZ, True)
+    assert "line-out" not in {thread.name for thread in threading.enumerate()}
