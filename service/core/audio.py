@@ -24,7 +24,14 @@ class EncodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Loudness of one direction over the last period. dB relative to full scale; digital silence is -120."""
+    """How loud one direction is. dB relative to full scale; digital silence is -120.
+
+    The peak is that of the last period, the RMS that of the last 300 ms. `peak_hold_dbfs` stands for 1.5 s and then
+    falls; `clip` stays for 2 s. `silent` is True once nothing but silence has been there for long.
+    """
 
     peak_dbfs: float = -120.0
     rms_dbfs: float = -120.0
+    peak_hold_dbfs: float = -120.0
+    clip: bool = False
+    silent: bool = False

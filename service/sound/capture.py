@@ -17,7 +17,7 @@ import numpy as np
 from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.framer import FRAME_BYTES, Framer
-from service.dsp.levels import level
+from service.dsp.meter import FullScale, Meter
 from service.sound.device_thread import DeviceThread
 from service.sound.pcm import InputPcm
 
@@ -64,7 +64,7 @@ class Capture:
         self._ready = asyncio.Event()
         self._read_s = -math.inf
         self.stats = CaptureStats()
-        self.level = Level()
+        self._meter, self._full_scale = Meter(), FullScale()
         self._thread = DeviceThread(
             name="line-in",
             code=FaultCode.SOUND_IN,
@@ -96,6 +96,11 @@ class Capture:
     def lost(self) -> str | None:
         """The same as text."""
         return None if self.fault is None else str(self.fault)
+
+    @property
+    def level(self) -> Level:
+        """What the device gives: silence while it is lost."""
+        return self._meter.level
 
     @property
     def last_period_s(self) -> float:
@@ -153,12 +158,12 @@ class Capture:
                 self._framer.skip(lost)
 
     def _amplified(self, block: bytes) -> bytes:
-        samples = np.frombuffer(block, "<i2").astype(np.float32) * (self._gain / 32768)
-        if len(samples):
-            self.level = level(samples)
-        if self._gain == 1.0:
-            return block
-        return bytes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+        raw = np.frombuffer(block, "<i2")
+        samples = raw.astype(np.float32) * (self._gain / 32768)
+        heard = np.clip(samples, -1.0, 1.0)
+        clipped = self._full_scale.hear(raw) or bool((heard != samples).any())
+        self._meter.hear(self._clock(), heard, clipped=clipped)
+        return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 
     def _take(self, pcm: bytes) -> None:
         for count, frame in self._framer.push(pcm):
@@ -170,7 +175,7 @@ class Capture:
 
     def _silence(self) -> None:
         """The vendor wants no gap: silence flows while there is no device."""
-        self.level = Level()
+        self._meter.reset()
         frame = bytes(FRAME_BYTES)
         self._skip_lost_time(frame)  # trying to open takes its time
         self._take(frame)

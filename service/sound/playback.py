@@ -14,7 +14,7 @@ from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.languages import pick_track
 from service.core.ports import Decoder
 from service.dsp.fader import Fader
-from service.dsp.levels import level
+from service.dsp.meter import Meter
 from service.dsp.playout import Playout
 from service.sound.device_thread import DeviceThread
 from service.sound.pcm import PERIOD_SAMPLES, OutputPcm
@@ -68,7 +68,7 @@ class Playback:
         self._fader = Fader(1.0)
         self._past = {"received": 0, "played": 0, "concealed": 0, "late": 0, "dropped": 0}
         self.xruns = 0
-        self._level = Level()
+        self._meter = Meter()
         self.last_voice_s: float | None = None
         self._thread = DeviceThread(
             name="line-out", code=FaultCode.SOUND_OUT, open_pcm=open_pcm, serve=self._periods, clock=clock, pause=pause
@@ -95,7 +95,7 @@ class Playback:
     @property
     def level(self) -> Level:
         """What the device is given: silence while it is lost."""
-        return self._level if self.fault is None else Level()
+        return self._meter.level if self.fault is None else Level()
 
     @property
     def last_period_s(self) -> float:
@@ -179,7 +179,7 @@ class Playback:
         else:
             self._fader.to(1.0, samples=UNMUTE_SAMPLES)
         mix *= self._fader.gains(PERIOD_SAMPLES)
-        self._level = level(mix)
+        self._meter.hear(now_s, mix)
         return (np.clip(mix, -1.0, 1.0) * 32767).astype("<i2").tobytes()
 
 

@@ -195,7 +195,19 @@ async def test_the_level_is_new_with_every_period():
     async with Desk(line_in) as desk:
         for sample, expected in [(3277, -20.0), (328, -40.0)]:
             line_in.blocks.put(np.full(480, sample, "<i2").tobytes())
-            await until(lambda expected=expected: desk.capture.level == Level(expected, expected))
+            await until(lambda expected=expected: desk.capture.level.peak_dbfs == expected)
+    assert desk.capture.level.rms_dbfs == pytest.approx(-23.0, abs=0.05)
+    assert desk.capture.level.peak_hold_dbfs == -20.0
+
+
+@pytest.mark.parametrize(
+    ("gain_db", "sample", "clip"), [(0.0, 32767, True), (-20.0, 32767, True), (0.0, 20000, False), (6.0, 20000, True)]
+)
+async def test_what_was_too_loud_for_the_card_or_is_made_so_shows(gain_db, sample, clip):
+    line_in = FakeInput()
+    async with Desk(line_in, gain_db=gain_db) as desk:
+        await desk.hear(1, line_in, frame_of(sample))
+        assert desk.capture.level.clip == clip
 
 
 async def test_a_bug_in_the_encoder_is_told_and_sound_goes_on(caplog):
