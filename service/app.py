@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from service.conductor import Conductor
 from service.control import Controls
 from service.core import lamps as lamp_table
 from service.core import socket_audio
-from service.core.audio import Level
 from service.core.captions import Caption
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Fault, Status, as_json
@@ -72,8 +71,8 @@ class Box:
             **as_json(self.board.status),
             "lamps": {name: pattern.name for name, pattern in lamp_table.patterns(self.board.status).items()},
             "levels": {
-                "input": _level(self.capture.level),
-                "output": _level(self.playback.level),
+                "input": asdict(self.capture.level),
+                "output": asdict(self.playback.level),
             },
             "devices": {
                 "input": {"lost": self.capture.lost},
@@ -101,10 +100,6 @@ class Box:
     def alive(self, now_s: float) -> bool:
         """Whether both sound threads have moved lately; one whose device is declared lost tries to reopen it."""
         return now_s - min(self.capture.last_period_s, self.playback.last_period_s) < HEARTBEAT_S
-
-
-def _level(level: Level) -> dict[str, float]:
-    return {"peak_dbfs": level.peak_dbfs, "rms_dbfs": level.rms_dbfs}
 
 
 @asynccontextmanager
@@ -188,11 +183,12 @@ async def _test_lamps(board: Board) -> None:
 
 
 async def _watch_sound(box: Box) -> None:
-    """Tell the conductor of lost and returned cards."""
+    """Tell the conductor of lost and returned cards, and the board of what is odd about the sound."""
     while True:
         fault = box.capture.fault or box.playback.fault
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown)
+        box.board.update(input_silent=box.capture.level.silent)
         await asyncio.sleep(SOUND_POLL_S)
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from service.core.devices import parse_device
+from service.dsp.meter import Meter
 from service.settings import Settings
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
@@ -20,8 +21,13 @@ from service.sound.wav import WavInput, WavOutput
 @asynccontextmanager
 async def open_line_in(settings: Settings, *, go: threading.Event, ended: threading.Event) -> AsyncIterator[Capture]:
     """Line-in, its thread running. A recording starts with `go` and sets `ended`."""
+    keys = settings.audio.input
     capture = Capture(
-        open_pcm=_input(settings, go, ended), encoder=OpusEncoder(), go=go, gain_db=settings.audio.input.gain_db
+        open_pcm=_input(settings, go, ended),
+        encoder=OpusEncoder(),
+        go=go,
+        gain_db=keys.gain_db,
+        meter=Meter(silence_dbfs=keys.silence_dbfs, silent_after_s=keys.silence_alarm_after_s),
     )
     capture.start()
     try:

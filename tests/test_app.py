@@ -85,6 +85,17 @@ async def test_from_the_edge_of_a_pin_to_the_lamps_and_the_socket(environ):
         assert "planted-key" not in json.dumps(picture)
 
 
+async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
+    async with running(environ | {"BOOTHD_AUDIO__INPUT__SILENCE_ALARM_AFTER": "1s"}) as (box, _):
+        await box.board.until(lambda status: status.input_silent)
+        levels = (await fetch_status(box.socket))["levels"]
+        assert levels["input"] == {
+            **{"peak_dbfs": -120.0, "rms_dbfs": -120.0, "peak_hold_dbfs": -120.0},
+            **{"clip": False, "silent": True},
+        }
+        assert levels["output"].keys() == levels["input"].keys()
+
+
 async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(environ, tmp_path):
     (tmp_path / "in.wav").unlink()
     board = Board()

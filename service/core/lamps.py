@@ -56,6 +56,7 @@ class LampClass(Enum):
     CONNECTING = "connecting or reconnecting"
     SOUND_LOST = "reconnecting, and the listeners have lost sound"
     OFF_AIR = "off air by choice"
+    INPUT_SILENT = "live, but line-in has been silent for too long"
     LIVE = "live"
     READY = "ready, no session"
 
@@ -68,6 +69,7 @@ FACES = {
     LampClass.CONNECTING: (ON, FAST, OFF),
     LampClass.SOUND_LOST: (ON, FAST, SLOW),
     LampClass.OFF_AIR: (ON, SLOW, OFF),
+    LampClass.INPUT_SILENT: (ON, ON, SLOW),
     LampClass.LIVE: (ON, ON, OFF),
     LampClass.READY: (ON, OFF, OFF),
 }
@@ -88,7 +90,9 @@ def lamp_class(status: Status) -> LampClass:
         return LampClass.SOUND_LOST if status.listeners_lost_sound else LampClass.CONNECTING
     if status.phase is Phase.PAUSED or (status.phase is Phase.LIVE and status.muted):
         return LampClass.OFF_AIR
-    return LampClass.LIVE if status.phase is Phase.LIVE else LampClass.READY
+    if status.phase is not Phase.LIVE:
+        return LampClass.READY
+    return LampClass.INPUT_SILENT if status.input_silent else LampClass.LIVE
 
 
 def face(status: Status) -> tuple[Pattern, Pattern, Pattern]:

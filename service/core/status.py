@@ -36,11 +36,13 @@ class Status:
     muted: bool = False
     fault: Fault | None = None
     notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
+    sound_notices: tuple[str, ...] = ()  # of line-in and line-out
     settings_notice: str | None = None  # the settings file was changed and is not what runs
     network: bool = True
     network_overdue: bool = False
     lamp_test: bool = False
     listeners_lost_sound: bool = False
+    input_silent: bool = False  # line-in, for so long that somebody should look
     transport: str | None = None  # "webrtc" | "websocket": how the sound goes while a session stands
     control: str | None = None  # "websocket" | "datachannel" while a session stands
     queue_level_ms: dict[str, int] = field(default_factory=dict)
@@ -59,10 +61,15 @@ def summary(status: Status) -> str:
         parts.append(f"control by {status.control}")
     if status.fault is not None:
         parts.append(f"{status.fault.name} (code {status.fault.code}): {status.fault.detail}")
-    parts += status.notices
+    parts += _notices(status)
     if status.settings_notice is not None:
         parts.append(status.settings_notice)
     return "; ".join(parts)
+
+
+def _notices(status: Status) -> list[str]:
+    silent = status.input_silent and status.phase is Phase.LIVE
+    return [*status.notices, *status.sound_notices, *(["line-in is silent"] if silent else [])]
 
 
 def as_json(status: Status) -> dict[str, Any]:
@@ -79,6 +86,6 @@ def as_json(status: Status) -> dict[str, Any]:
         "transport": status.transport,
         "control": status.control,
         "queue_level_ms": dict(status.queue_level_ms),
-        "notices": list(status.notices),
+        "notices": _notices(status),
         "settings_notice": status.settings_notice,
     }

@@ -14,6 +14,10 @@ class AudioInput(Section):
     device: Device | None = None
     channel: Literal["left", "right", "mix"] = "left"
     gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
+    silence_dbfs: float = Field(default=-50.0, ge=-100, le=-20, allow_inf_nan=False)
+    silence_alarm_after_s: Annotated[float, Duration("1s", "1h", per_s=True)] = Field(
+        default=30.0, alias="silence_alarm_after"
+    )
 
 
 class AudioOutput(Section):

@@ -51,6 +51,7 @@ class Capture:
         encoder: Encoder,
         go: threading.Event,
         gain_db: float = 0.0,
+        meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
@@ -64,7 +65,7 @@ class Capture:
         self._ready = asyncio.Event()
         self._read_s = -math.inf
         self.stats = CaptureStats()
-        self._meter, self._full_scale = Meter(), FullScale()
+        self._meter, self._full_scale = meter or Meter(), FullScale()
         self._thread = DeviceThread(
             name="line-in",
             code=FaultCode.SOUND_IN,

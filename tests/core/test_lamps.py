@@ -15,8 +15,8 @@ ES, FR, DE = (LanguagePair(f"en to {code}", "en", (code,)) for code in ("es", "f
 
 def every_status():
     faults = [None, *(Fault(code, "Any", "any") for code in FaultCode)]
-    flags = list(itertools.product((False, True), repeat=5))
-    for phase, fault, (muted, network, overdue, test, lost) in itertools.product(Phase, faults, flags):
+    flags = list(itertools.product((False, True), repeat=6))
+    for phase, fault, (muted, network, overdue, test, lost, silent) in itertools.product(Phase, faults, flags):
         yield Status(
             phase=phase,
             fault=fault,
@@ -25,6 +25,7 @@ def every_status():
             network_overdue=overdue,
             lamp_test=test,
             listeners_lost_sound=lost,
+            input_silent=silent,
         )
 
 
@@ -65,7 +66,10 @@ def fault(code: FaultCode) -> Fault:
         (Status(phase=Phase.JOINING), "on fast off"),
         (Status(phase=Phase.PREPARING, muted=True), "on fast off"),
         (Status(phase=Phase.LIVE), "on on off"),
+        (Status(phase=Phase.LIVE, input_silent=True), "on on slow"),
         (Status(phase=Phase.LIVE, muted=True), "on slow off"),
+        (Status(phase=Phase.LIVE, muted=True, input_silent=True), "on slow off"),
+        (Status(phase=Phase.READY, input_silent=True), "on off off"),
         (Status(phase=Phase.PAUSED), "on slow off"),
         (Status(phase=Phase.WAITING, fault=fault(FaultCode.SERVICE)), "on fast off"),
         (Status(phase=Phase.WAITING, listeners_lost_sound=True), "on fast slow"),

@@ -23,6 +23,13 @@ def test_the_summary_says_what_is_wrong_and_what_should_be_known():
     assert summary(status) == "FAULT; CloudRejected (code 2): Insufficient balance; a full queue; restart needed"
 
 
+def test_the_summary_says_what_is_wrong_with_the_sound():
+    status = Status(phase=Phase.LIVE, notices=("a full queue",), sound_notices=("an echo",), input_silent=True)
+    assert summary(status) == "LIVE; a full queue; an echo; line-in is silent"
+    assert as_json(status)["notices"] == ["a full queue", "an echo", "line-in is silent"]
+    assert summary(Status(phase=Phase.READY, input_silent=True)) == "READY"  # nobody needs to speak yet
+
+
 def test_the_picture_is_json():
     status = Status(phase=Phase.LIVE, menu=(ES, FR), wanted=FR, confirmed=ES, fault=BALANCE, queue_level_ms={"es": 40})
     picture = json.loads(json.dumps(as_json(status)))
