@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import alsaaudio
-import numpy as np
 
 from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
@@ -55,16 +54,15 @@ class AlsaInput:
 
 
 class AlsaOutput:
-    """A playback PCM; promises `OutputPcm`. Mono is laid on both channels of a stereo card. Raises as AlsaInput."""
+    """A playback PCM; promises `OutputPcm`. Raises as AlsaInput."""
 
     def __init__(self, uri: DeviceUri) -> None:
         self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, PLAYBACK_PERIODS)
-        self.buffer_samples = self._card.buffer_samples
+        self.channels, self.buffer_samples = self._card.channels, self._card.buffer_samples
 
     def write(self, pcm: bytes) -> bool:
         """Blocks until the card has taken all."""
-        data = np.repeat(np.frombuffer(pcm, "<i2"), self._card.channels).tobytes()
-        taken = self._card.call(self._card.pcm.write, data)
+        taken = self._card.call(self._card.pcm.write, pcm)
         self._card.judge(taken)
         if taken <= 0 and taken != XRUN:
             raise self._card.lost("the card takes no sound")

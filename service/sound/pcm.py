@@ -1,6 +1,6 @@
 """What a direction of sound is, to the thread that serves it: a card or a file, opened, then read or written.
 
-Both block: the device is the clock. Sound is mono s16 at 48 kHz.
+Both block: the device is the clock. Sound is s16 at 48 kHz; samples are counted per channel.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class InputPcm(Protocol):
 class OutputPcm(Protocol):
     """Line-out. Only its own thread may call `write` and `close`."""
 
+    channels: int  # as many as the device has
     buffer_samples: int
 
     def write(self, pcm: bytes) -> bool:
-        """Hand over mono s16, blocking until it is taken; False when the card had run dry, and then nothing is taken.
-        Raises DeviceLost."""
+        """Hand over s16 interleaved, all channels, blocking until it is taken; False when the card had run dry, and
+        then nothing is taken. Raises DeviceLost."""
 
     def close(self) -> None:
         """Stop and let go. Never raises."""

@@ -150,9 +150,9 @@ class Playback:
 
     def _periods(self, pcm: OutputPcm) -> Iterator[None]:
         # A write to an empty card starts it at once, so it has to fill the whole buffer.
-        lead = before = bytes(2 * (pcm.buffer_samples - PERIOD_SAMPLES))
+        lead = before = bytes(2 * pcm.channels * max(0, pcm.buffer_samples - PERIOD_SAMPLES))
         while True:
-            period = self._period()
+            period = _laid_out(self._period(), pcm.channels)
             while not pcm.write(before + period):
                 self.xruns += 1
                 before = lead
@@ -181,6 +181,11 @@ class Playback:
         mix *= self._fader.gains(PERIOD_SAMPLES)
         self._meter.hear(now_s, mix)
         return (np.clip(mix, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+
+
+def _laid_out(mono: bytes, channels: int) -> bytes:
+    """The same on every channel, interleaved."""
+    return np.repeat(np.frombuffer(mono, "<i2"), channels).tobytes()
 
 
 def _add(total: dict[str, int], track: _Track) -> None:

@@ -88,7 +88,7 @@ class WavInput:
 
 
 class WavOutput:
-    """Line-out into a mono 48 kHz s16 WAV file, which begins anew at each opening; promises `OutputPcm`.
+    """Line-out into a 48 kHz s16 WAV file, which begins anew at each opening; promises `OutputPcm`.
 
     The header is brought up to date every second, so that the file can be read after any kind of end.
     """
@@ -99,15 +99,17 @@ class WavOutput:
         self,
         path: Path,
         *,
+        channels: int = 1,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self.channels = channels
         self._name = f"audio.output.device: {path}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("wb")
             self._wave = wave.open(self._file, "wb")
-            self._wave.setparams((1, 2, RATE_HZ, 0, "NONE", "not compressed"))
+            self._wave.setparams((channels, 2, RATE_HZ, 0, "NONE", "not compressed"))
             self._save(b"")
         except OSError as problem:
             raise SoundCardMissing(
@@ -117,10 +119,11 @@ class WavOutput:
 
     def write(self, pcm: bytes) -> bool:
         """Takes the time that the sound lasts. A stall is silence in the file, whose time is that of the clock."""
-        lost_s = self._pace.wait(len(pcm) / 2 / RATE_HZ)
+        sample_bytes = 2 * self.channels
+        lost_s = self._pace.wait(len(pcm) / sample_bytes / RATE_HZ)
         if lost_s:
-            pcm = bytes(2 * round(min(lost_s, MAX_SILENCE_S) * RATE_HZ))
-        self._unsaved_s += len(pcm) / 2 / RATE_HZ
+            pcm = bytes(sample_bytes * round(min(lost_s, MAX_SILENCE_S) * RATE_HZ))
+        self._unsaved_s += len(pcm) / sample_bytes / RATE_HZ
         try:
             self._append(pcm)
         except OSError as problem:
@@ -135,7 +138,7 @@ class WavOutput:
             self._file.close()
 
     def _append(self, pcm: bytes) -> None:
-        if 2 * self._wave.tell() + len(pcm) > MAX_BYTES - 44:
+        if 2 * self.channels * self._wave.tell() + len(pcm) > MAX_BYTES - 44:
             raise DeviceLost(f"{self._name} is as long as a WAV file can be; it begins anew")
         if self._unsaved_s < HEADER_EVERY_S:
             self._wave.writeframesraw(pcm)

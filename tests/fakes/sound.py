@@ -52,8 +52,10 @@ class FakeInput:
 class FakeOutput:
     """A line-out that keeps what it takes. Each entry of `troubles` spoils one write: False, or an exception."""
 
-    def __init__(self, *, buffer_samples: int = 4 * PERIOD_SAMPLES, clock: Clock | None = None) -> None:
-        self.buffer_samples = buffer_samples
+    def __init__(
+        self, *, channels: int = 1, buffer_samples: int = 4 * PERIOD_SAMPLES, clock: Clock | None = None
+    ) -> None:
+        self.channels, self.buffer_samples = channels, buffer_samples
         self.clock = clock or Clock()
         self.writes: list[bytes] = []
         self.troubles: dict[int, bool | Exception] = {}
@@ -78,7 +80,9 @@ class FakeOutput:
 
     @property
     def samples(self) -> np.ndarray:
-        return np.frombuffer(b"".join(self.writes), "<i2").astype(int)
+        """Of one channel; of several, one row per sample."""
+        samples = np.frombuffer(b"".join(self.writes), "<i2").astype(int)
+        return samples if self.channels == 1 else samples.reshape(-1, self.channels)
 
 
 class FakeDecoder:

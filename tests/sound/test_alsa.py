@@ -180,11 +180,14 @@ def test_ten_periods_in_a_row_without_sound_are_a_lost_card(pretend, bad):
         line_in.read()
 
 
-def test_writing_lays_mono_on_both_channels(pretend):
-    fake = pretend(hw=stereo)
+@pytest.mark.parametrize(("card", "channels"), [(stereo, 2), (mono, 1)])
+def test_what_is_written_has_the_cards_own_channels(pretend, card, channels):
+    fake = pretend(hw=card)
     fake.answers = [480]
-    assert AlsaOutput(CARD).write(PERIOD.tobytes())
-    assert np.frombuffer(fake.written[0], "<i2").reshape(-1, 2).tolist() == [[n, n] for n in range(480)]
+    line_out = AlsaOutput(CARD)
+    assert line_out.channels == channels
+    assert line_out.write(PERIOD.tobytes() * channels)
+    assert fake.written == [PERIOD.tobytes() * channels]
 
 
 def test_an_underrun_is_told_and_ten_in_a_row_are_a_lost_card(pretend):
@@ -278,13 +281,13 @@ def test_line_in_hears_every_sample_of_the_chosen_channel(server):
 def test_every_sample_of_line_out_arrives_on_both_sides(server):
     line_out = AlsaOutput(LINE_OUT)
     sound = NUMBERED[:96_000].astype("<i2").reshape(-1, 480)
-    silence = bytes(960)
+    silence = bytes(2 * 960)
     with server.listening() as recording:
-        line_out.write(bytes(2 * line_out.buffer_samples))
+        line_out.write(bytes(4 * line_out.buffer_samples))
         for _ in range(100):
             line_out.write(silence)
         for period in sound:
-            line_out.write(period.tobytes())
+            line_out.write(np.repeat(period, 2).tobytes())
         for _ in range(100):
             line_out.write(silence)
     line_out.close()

@@ -87,6 +87,15 @@ def test_the_first_write_fills_the_whole_buffer_and_the_others_are_one_period():
     assert [len(pcm) // 2 for pcm in desk.device.writes] == [FULL, 480, 480, 480, 480]
 
 
+def test_every_channel_of_the_card_gives_the_same():
+    desk = Desk(FakeOutput(channels=2))
+    desk.track("es", "0.25")
+    desk.playback.select("es")
+    heard = desk.play(20)
+    assert heard.shape == (FULL + 19 * 480, 2)
+    assert heard[:, 0].any() and (heard[:, 0] == heard[:, 1]).all()
+
+
 def test_after_an_underrun_the_whole_buffer_is_filled_again_in_one_write_and_no_sound_is_lost():
     desk = Desk(FakeOutput())
     desk.track("es", "0.25")

@@ -205,6 +205,20 @@ def test_what_is_written_is_in_the_file_and_takes_its_time(tmp_path):
     assert heard_in(path).tolist() == NUMBERED.tolist()
 
 
+def test_a_file_of_several_channels_takes_as_long_as_one_of_them(tmp_path):
+    clock = Clock()
+    line_out = WavOutput(tmp_path / "out.wav", channels=2, clock=clock, sleep=clock.sleep)
+    line_out.write(STEREO[:480].tobytes())
+    assert clock() - 1000.0 == pytest.approx(0.010)
+    clock.sleep(3.0)
+    assert not line_out.write(STEREO[:480].tobytes())
+    line_out.close()
+    with wave.open(str(tmp_path / "out.wav"), "rb") as file:
+        assert file.getnchannels() == 2
+        assert file.getnframes() / 48_000 == pytest.approx(clock() - 1000.0, abs=0.011)
+        assert file.readframes(480) == STEREO[:480].tobytes()
+
+
 def test_the_file_can_be_read_from_its_first_moment_and_is_never_behind_by_more_than_a_second(tmp_path):
     path = tmp_path / "out.wav"
     line_out, _ = recorder(path)
