@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from service.settings import values
 from service.settings.section import Device, Section
 from service.settings.values import Duration
 
 
 class AudioInput(Section):
     device: Device | None = None
-    channel: Literal["left", "right", "mix"] = "left"
+    channel: Annotated[Literal["left", "right", "sum"] | int, BeforeValidator(values.channel)] = "left"
     gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
     silence_dbfs: float = Field(default=-50.0, ge=-100, le=-20, allow_inf_nan=False)
     silence_alarm_after_s: Annotated[float, Duration("1s", "1h", per_s=True)] = Field(

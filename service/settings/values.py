@@ -16,6 +16,7 @@ from service.sound.cards import stable_name
 
 _UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
+MAX_CHANNELS = 8
 SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with its closing zero
 
 
@@ -78,6 +79,14 @@ def device(text: str) -> str:
     except NumberedDevice as problem:
         today = stable_name(text)
         raise ValueError(f"{problem}; today that is {today}" if today else str(problem)) from None
+
+
+def channel(value: object) -> object:
+    """Which channel of line-in is heard."""
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value  # a variable is always text
+    if number in ("left", "right", "sum") or (type(number) is int and 1 <= number <= MAX_CHANNELS):
+        return number
+    raise ValueError(f'must be "left", "right", "sum", or the number of a channel, 1 to {MAX_CHANNELS}')
 
 
 def source_code(text: str) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import alsaaudio
+import numpy as np
 
 from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
 from service.core.errors import FaultCode, SoundCardMissing
 from service.sound.cards import pcm_name
-from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, one_channel
+from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, one_channel
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +40,21 @@ class AlsaInput:
     def __init__(self, uri: DeviceUri, *, channel: Channel) -> None:
         self._channel = channel
         self._card = _Card(alsaaudio.PCM_CAPTURE, uri, CAPTURE_PERIODS)
+        self.raw = self._sorted(b"")
 
     def read(self) -> bytes | None:
         """One period or less."""
         count, data = self._card.call(self._card.pcm.read)
         self._card.judge(count)
-        if count == XRUN:
-            return None
-        return one_channel(data, self._card.channels, self._channel) if count > 0 else b""
+        self.raw = self._sorted(data if count > 0 else b"")
+        return None if count == XRUN else one_channel(self.raw, self._channel)
 
     def close(self) -> None:
         """Stop at once."""
         self._card.close()
+
+    def _sorted(self, data: bytes) -> Raw:
+        return np.frombuffer(data, "<i2").reshape(-1, self._card.channels)
 
 
 class AlsaOutput:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 PERIOD_SAMPLES = 480
 
-Channel = Literal["left", "right", "mix"]
+Channel = Literal["left", "right", "sum"] | int  # a number counts from 1
+Raw = NDArray[np.int16]  # a row per sample, a column per channel
 
 
 class DeviceLost(Exception):
@@ -19,7 +21,9 @@ class DeviceLost(Exception):
 
 
 class InputPcm(Protocol):
-    """Line-in. Only its own thread may call `read` and `close`."""
+    """Line-in. Only its own thread may call `read` and `close`, and look at `raw`."""
+
+    raw: Raw  # what the last `read` heard on every channel of the device
 
     def read(self) -> bytes | None:
         """The next samples, mono s16; None when an overrun has lost some. Raises DeviceLost."""
@@ -42,11 +46,17 @@ class OutputPcm(Protocol):
         """Stop and let go. Never raises."""
 
 
-def one_channel(data: bytes, channels: int, channel: Channel) -> bytes:
-    """The chosen channel of interleaved s16; "mix" is the mean of the first two. Mono stays as it is."""
-    if channels == 1:
-        return data
-    samples = np.frombuffer(data, "<i2").reshape(-1, channels)
-    if channel == "mix":
-        return bytes(samples[:, :2].mean(axis=1).astype("<i2").tobytes())
-    return bytes(samples[:, 0 if channel == "left" else 1].tobytes())
+def one_channel(raw: Raw, channel: Channel) -> bytes:
+    """The chosen channel as s16. "sum" has half the level, so that it cannot clip. Mono is what it is."""
+    if raw.shape[1] == 1:
+        return raw.tobytes()
+    if channel == "sum":
+        return bytes(raw[:, :2].mean(axis=1).astype("<i2").tobytes())
+    return raw[:, least_channels(channel) - 1].tobytes()
+
+
+def least_channels(channel: Channel) -> int:
+    """How many channels a device of several needs to have this one, which is the last of them."""
+    if isinstance(channel, int):
+        return channel
+    return 1 if channel == "left" else 2

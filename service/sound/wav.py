@@ -12,15 +12,15 @@ from itertools import chain
 from pathlib import Path
 
 import av
+import numpy as np
 
 from service.core.audio import RATE_HZ
 from service.core.errors import FaultCode, SoundCardMissing
-from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, one_channel
+from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = PERIOD_SAMPLES / RATE_HZ
-PERIOD_BYTES = PERIOD_SAMPLES * 2
 HEADER_EVERY_S = 1.0
 MAX_BYTES = 1 << 32  # what the header can say; a good twelve hours
 # How much a card would hold. What line-in brings later than this would be thrown away as too old at the far end;
@@ -64,27 +64,34 @@ class WavInput:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        self._channel = channel
         self._pieces = _decoded(path, channel)
         self._left = next(self._pieces)
+        self.raw = self._left[:0]
         self._go, self._finished = go, finished
         self._pace = _Pace(clock, sleep, stall_s=INPUT_STALL_S)
 
     def read(self) -> bytes | None:
         """One period; None after a stall, which loses time but nothing of the recording."""
         if self._pace.wait(PERIOD_S):
+            self.raw = self.raw[:0]
             return None
-        if not self._go.is_set():
-            return bytes(PERIOD_BYTES)
-        while len(self._left) < PERIOD_BYTES and (piece := next(self._pieces, b"")):
-            self._left += piece
-        period, self._left = self._left[:PERIOD_BYTES], self._left[PERIOD_BYTES:]
-        if len(period) < PERIOD_BYTES:
-            self._finished.set()
-        return period.ljust(PERIOD_BYTES, b"\0")
+        self.raw = np.zeros((PERIOD_SAMPLES, self._left.shape[1]), "<i2")
+        if self._go.is_set():
+            self._fill(self.raw)
+        return one_channel(self.raw, self._channel)
 
     def close(self) -> None:
         """Close the file."""
         self._pieces.close()
+
+    def _fill(self, period: Raw) -> None:
+        while len(self._left) < PERIOD_SAMPLES and (piece := next(self._pieces, None)) is not None:
+            self._left = np.concatenate([self._left, piece])
+        sound, self._left = self._left[:PERIOD_SAMPLES], self._left[PERIOD_SAMPLES:]
+        period[: len(sound)] = sound
+        if len(sound) < PERIOD_SAMPLES:
+            self._finished.set()
 
 
 class WavOutput:
@@ -151,13 +158,15 @@ class WavOutput:
         self._unsaved_s = 0.0
 
 
-def _decoded(path: Path, channel: Channel) -> Generator[bytes, None, None]:
-    """The file as mono s16 at 48 kHz, piece by piece. Raises SoundCardMissing before the first one."""
+def _decoded(path: Path, channel: Channel) -> Generator[Raw, None, None]:
+    """The file at 48 kHz, piece by piece. Raises SoundCardMissing before the first one."""
     name = f"audio.input.device: {path}"
     heard = False
     try:
         with path.open("rb") as file, av.open(file, mode="r") as container:
-            for piece in _resampled(container, channel):
+            for piece in _resampled(container, keep_all=isinstance(channel, int)):
+                if 1 < piece.shape[1] < least_channels(channel):
+                    raise ValueError(f"its channels: {piece.shape[1]}, wanted: channel {channel}")
                 heard = True
                 yield piece
     except (av.FFmpegError, OSError, ValueError) as problem:
@@ -169,12 +178,13 @@ def _decoded(path: Path, channel: Channel) -> Generator[bytes, None, None]:
         raise SoundCardMissing(f"{name} holds no sound")
 
 
-def _resampled(container: av.container.InputContainer, channel: Channel) -> Iterator[bytes]:
+def _resampled(container: av.container.InputContainer, *, keep_all: bool) -> Iterator[Raw]:
     if not container.streams.audio:
         return
     # A mono file stays mono: made stereo it would lose 3 dB.
-    channels = min(2, container.streams.audio[0].codec_context.channels)
-    resampler = av.AudioResampler(format="s16", layout="mono" if channels == 1 else "stereo", rate=RATE_HZ)
+    own = container.streams.audio[0].codec_context
+    layout = own.layout if keep_all or own.channels == 1 else "stereo"
+    resampler = av.AudioResampler(format="s16", layout=layout, rate=RATE_HZ)
     for frame in chain(container.decode(audio=0), (None,)):
         for part in resampler.resample(frame):
-            yield one_channel(part.to_ndarray().tobytes(), channels, channel)
+            yield np.frombuffer(part.to_ndarray(), "<i2").reshape(-1, part.layout.nb_channels)

@@ -41,6 +41,7 @@ class FakeInput:
         block = self.blocks.get()
         if isinstance(block, Exception):
             raise block
+        self.raw = np.frombuffer(block or b"", "<i2").reshape(-1, 1)
         if self.clock is not None and block:
             self.clock.sleep(len(block) / 2 / 48000)
         return block

@@ -33,7 +33,7 @@ def test_the_defaults_of_a_process_heed_systemd_alone():
 
 
 def test_the_order_of_the_sources(house):
-    main = '[box]\nname = "main"\n[session]\nintent = "desktop"\n[log]\nlevel = "error"\n[audio.input]\nchannel = "mix"'
+    main = '[box]\nname = "main"\n[session]\nintent = "desktop"\n[log]\nlevel = "error"\n[audio.input]\nchannel = "sum"'
     path = house(
         main,
         b='[box]\nname = "b"\n[log]\nlevel = "debug"',
@@ -43,7 +43,7 @@ def test_the_order_of_the_sources(house):
     assert settings.box.name == "variable"
     assert settings.log.level == "debug"
     assert settings.session.intent == "broadcaster"
-    assert settings.audio.input.channel == "mix"
+    assert settings.audio.input.channel == "sum"
     assert load(path, environ={}).box.name == "b"
 
 

@@ -56,6 +56,9 @@ CORPUS = [
     ("[session]\nintent = 'API'", "boothd.toml:2: session.intent: must be", '"api", "broadcaster" or "desktop"'),
     ("[session]\npublisher_can_subscribe = 1", "boothd.toml:2: session.publisher_can_subscribe", "true or false"),
     ("[audio.input]\ngain_db = nan", "boothd.toml:2: audio.input.gain_db: must be", "finite number"),
+    ("[audio.input]\nchannel = 9", "boothd.toml:2: audio.input.channel: must be", "the number of a channel, 1 to 8"),
+    ("[audio.input]\nchannel = true", "boothd.toml:2: audio.input.channel: must be", '"left", "right", "sum"'),
+    ("[audio.input]\nchannel = 'mix'", "boothd.toml:2: audio.input.channel: must be", '"left", "right", "sum"'),
     ("[audio.input]\ngain_db = 61", "boothd.toml:2: audio.input.gain_db: must be", "60 or less"),
     ("[log]\nlevel = 'verbose'", "boothd.toml:2: log.level: must be", '"debug", "info", "warning" or "error"'),
     (

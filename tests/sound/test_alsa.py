@@ -156,7 +156,9 @@ def test_reading_gives_the_chosen_channel(pretend):
     both = np.stack([PERIOD, -PERIOD], axis=1).astype("<i2").tobytes()
     fake.answers = [(480, both), (480, both)]
     assert AlsaInput(CARD, channel="right").read() == (-PERIOD).astype("<i2").tobytes()
-    assert AlsaInput(CARD, channel="left").read() == PERIOD.tobytes()
+    line_in = AlsaInput(CARD, channel="left")
+    assert line_in.read() == PERIOD.tobytes()
+    assert line_in.raw.tolist() == [[n, -n] for n in range(480)]
 
 
 def test_an_overrun_is_none_and_bytes_without_a_count_are_not_believed(pretend):

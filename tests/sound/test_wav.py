@@ -88,10 +88,27 @@ def test_a_short_stall_is_made_up_for_and_a_long_one_is_an_overrun_that_loses_no
 STEREO = np.stack([NUMBERED, -NUMBERED], axis=1)
 
 
-@pytest.mark.parametrize(("channel", "expected"), [("left", NUMBERED), ("right", -NUMBERED), ("mix", 0 * NUMBERED)])
+@pytest.mark.parametrize(("channel", "expected"), [("left", NUMBERED), ("right", -NUMBERED), ("sum", 0 * NUMBERED)])
 def test_one_channel_of_a_stereo_file(tmp_path, channel, expected):
     player = Player(wav_file(tmp_path / "speech.wav", STEREO), channel=channel)
     assert player.read(10).tolist() == expected.tolist()
+
+
+def test_the_other_channels_can_be_looked_at(tmp_path):
+    player = Player(wav_file(tmp_path / "speech.wav", STEREO), channel="right")
+    player.read(1)
+    assert player.line_in.raw.tolist() == STEREO[:480].tolist()
+    player.clock.sleep(1.0)
+    player.read(1)
+    assert player.line_in.raw.shape == (0, 2)
+
+
+def test_a_numbered_channel_of_a_file_with_many(tmp_path):
+    path = wav_file(tmp_path / "speech.wav", NUMBERED[:, None] + 100 * np.arange(6).astype("<i2"))
+    assert Player(path, channel=5).read(10).tolist() == (NUMBERED + 400).tolist()
+    with pytest.raises(SoundCardMissing, match=r"its channels: 6, wanted: channel 7\)$"):
+        Player(path, channel=7)
+    assert Player(wav_file(tmp_path / "mono.wav", NUMBERED), channel=7).read(10).tolist() == NUMBERED.tolist()
 
 
 SINE = np.sin(2 * np.pi * 1000 * np.arange(44_100) / 44_100)
