@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
@@ -24,6 +25,8 @@ from service.core import socket_audio
 from service.core.captions import Caption
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Fault, Status, as_json
+from service.dsp.feedback import NOTICE as FEEDBACK
+from service.dsp.feedback import FeedbackCheck
 from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
@@ -44,6 +47,7 @@ LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
 ADDRESS_POLL_S = 1.0
 HEARTBEAT_S = 2.0
+FEEDBACK_LOOK_S = 10.0
 CLOSING_S = 0.3
 SWITCH_INTERVAL_S = 0.0005  # so the sound threads get the interpreter in time beside a busy one (audio-path 6)
 
@@ -61,6 +65,7 @@ class Box:
     sockets: AudioSockets
     lamps: Lamps
     socket: Path
+    feedback: FeedbackCheck
     recording_ended: threading.Event  # a WAV line-in has been played to its end
 
     def picture(self) -> dict[str, Any]:
@@ -135,6 +140,7 @@ async def open_box(
             settings.box.name,
             *(board, conductor, capture, playback, rooms, sockets, lamps),
             Path(settings.http.socket),
+            FeedbackCheck(capture.meter.envelope, playback.meter.envelope),
             recording_ended,
         )
         await stack.enter_async_context(server.serve(server.application(status=box.picture), box.socket))
@@ -172,6 +178,7 @@ async def run_box(box: Box) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_test_lamps(box.board))
         tasks.create_task(_watch_sound(box))
+        tasks.create_task(_watch_feedback(box))
         tasks.create_task(_watch_addresses(box))
         tasks.create_task(box.conductor.run())
 
@@ -188,8 +195,15 @@ async def _watch_sound(box: Box) -> None:
         fault = box.capture.fault or box.playback.fault
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown)
-        box.board.update(input_silent=box.capture.level.silent)
+        odd = (FEEDBACK,) if box.feedback.warning else ()
+        box.board.update(input_silent=box.capture.level.silent, sound_notices=odd)
         await asyncio.sleep(SOUND_POLL_S)
+
+
+async def _watch_feedback(box: Box) -> None:
+    while True:
+        await asyncio.sleep(FEEDBACK_LOOK_S)
+        box.feedback.look(time.monotonic())  # 1 ms
 
 
 async def _watch_addresses(box: Box) -> None:

@@ -13,6 +13,7 @@ from service.app import open_box, run_box
 from service.board import Board
 from service.core.errors import PinsUnusable
 from service.core.phase import Phase
+from service.dsp.feedback import NOTICE as FEEDBACK
 from service.gpio.pins import Pins
 from service.web.server import fetch_status
 
@@ -94,6 +95,8 @@ async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
             **{"clip": False, "silent": True},
         }
         assert levels["output"].keys() == levels["input"].keys()
+        box.feedback.warning = True
+        await box.board.until(lambda status: status.sound_notices == (FEEDBACK,))
 
 
 async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(environ, tmp_path):

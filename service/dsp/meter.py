@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.audio import RATE_HZ, Level
+from service.dsp.feedback import Envelope
 
 RMS_SAMPLES = RATE_HZ * 3 // 10
 HOLD_S, FALL_DB_PER_S = 1.5, 20.0
@@ -18,9 +19,10 @@ FULL_SCALE, FULL_RUN = 32_760, 3
 
 
 class Meter:
-    """Give it every block as it comes; `level` is what to show."""
+    """Give it every block as it comes; `level` is what to show, `envelope` how the loudness went."""
 
     def __init__(self, *, silence_dbfs: float = -60.0, silent_after_s: float = 10.0) -> None:
+        self.envelope = Envelope()
         self._silence_dbfs, self._silent_after_s = silence_dbfs, silent_after_s
         self.reset()
 
@@ -37,7 +39,9 @@ class Meter:
         if not len(block):
             return
         peak_dbfs = _dbfs(float(np.abs(block).max()))
-        rms_dbfs = self._rms_dbfs(block)
+        energy = float(np.dot(block, block))
+        self.envelope.add(now_s, energy / len(block))
+        rms_dbfs = self._rms_dbfs(energy, len(block))
         if peak_dbfs >= self._fallen_dbfs(now_s):
             self._held_dbfs, self._held_s = peak_dbfs, now_s
         if clipped:
@@ -52,8 +56,8 @@ class Meter:
             silent=now_s - self._loud_s >= self._silent_after_s,
         )
 
-    def _rms_dbfs(self, block: NDArray[np.float32]) -> float:
-        self._blocks.append((float(np.dot(block, block)), len(block)))
+    def _rms_dbfs(self, energy: float, length: int) -> float:
+        self._blocks.append((energy, length))
         samples = sum(length for _, length in self._blocks)
         while samples - self._blocks[0][1] >= RMS_SAMPLES:
             samples -= self._blocks.popleft()[1]

@@ -65,7 +65,7 @@ class Capture:
         self._ready = asyncio.Event()
         self._read_s = -math.inf
         self.stats = CaptureStats()
-        self._meter, self._full_scale = meter or Meter(), FullScale()
+        self.meter, self._full_scale = meter or Meter(), FullScale()
         self._thread = DeviceThread(
             name="line-in",
             code=FaultCode.SOUND_IN,
@@ -101,7 +101,7 @@ class Capture:
     @property
     def level(self) -> Level:
         """What the device gives: silence while it is lost."""
-        return self._meter.level
+        return self.meter.level
 
     @property
     def last_period_s(self) -> float:
@@ -163,7 +163,7 @@ class Capture:
         samples = raw.astype(np.float32) * (self._gain / 32768)
         heard = np.clip(samples, -1.0, 1.0)
         clipped = self._full_scale.hear(raw) or bool((heard != samples).any())
-        self._meter.hear(self._clock(), heard, clipped=clipped)
+        self.meter.hear(self._clock(), heard, clipped=clipped)
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 
     def _take(self, pcm: bytes) -> None:
@@ -176,7 +176,7 @@ class Capture:
 
     def _silence(self) -> None:
         """The vendor wants no gap: silence flows while there is no device."""
-        self._meter.reset()
+        self.meter.reset()
         frame = bytes(FRAME_BYTES)
         self._skip_lost_time(frame)  # trying to open takes its time
         self._take(frame)

@@ -68,7 +68,7 @@ class Playback:
         self._fader = Fader(1.0)
         self._past = {"received": 0, "played": 0, "concealed": 0, "late": 0, "dropped": 0}
         self.xruns = 0
-        self._meter = Meter()
+        self.meter = Meter()
         self.last_voice_s: float | None = None
         self._thread = DeviceThread(
             name="line-out", code=FaultCode.SOUND_OUT, open_pcm=open_pcm, serve=self._periods, clock=clock, pause=pause
@@ -95,7 +95,7 @@ class Playback:
     @property
     def level(self) -> Level:
         """What the device is given: silence while it is lost."""
-        return self._meter.level if self.fault is None else Level()
+        return self.meter.level if self.fault is None else Level()
 
     @property
     def last_period_s(self) -> float:
@@ -179,7 +179,7 @@ class Playback:
         else:
             self._fader.to(1.0, samples=UNMUTE_SAMPLES)
         mix *= self._fader.gains(PERIOD_SAMPLES)
-        self._meter.hear(now_s, mix)
+        self.meter.hear(now_s, mix)
         return (np.clip(mix, -1.0, 1.0) * 32767).astype("<i2").tobytes()
 
 
