@@ -96,17 +96,23 @@ def _filled_in_target(asked: str, echoed: str) -> bool:
     return asked in (echoed, base_code(echoed))
 
 
+def same_language(target: str, languages: Iterable[str]) -> str | None:
+    """Which of these is the target: by its code, else by its base code."""
+    candidates = tuple(languages)
+    if target in candidates:
+        return target
+    return next((language for language in candidates if base_code(language) == base_code(target)), None)
+
+
 def pick_track(target: str, languages: tuple[str, ...], *, others: Iterable[str] = ()) -> str | None:
     """Which of the tracks that are there carries this target: by its code, by its base code, or the only one.
 
     The only one is not taken when it is named for one of the `others`, the targets that may be asked for besides: it is
     then a track of before, which goes away.
     """
-    if target in languages:
-        return target
-    for language in languages:
-        if base_code(language) == base_code(target):
-            return language
+    same = same_language(target, languages)
+    if same is not None:
+        return same
     if len(languages) != 1 or base_code(languages[0]) in {base_code(other) for other in others}:
         return None
     return languages[0]
