@@ -27,6 +27,10 @@ class Fader:
             self._wanted = gain
             self._way = self._now + (gain - self._now) * rise(samples)
 
+    def rests_at(self, gain: float) -> bool:
+        """Whether it has this gain and is not on its way to another one."""
+        return self._wanted == gain and not len(self._way)
+
     def gains(self, samples: int) -> Samples:
         """The gain of each of the next samples."""
         way, self._way = self._way[:samples], self._way[samples:]
