@@ -38,9 +38,10 @@ Pcm = TypeVar("Pcm", bound=Closable)
 class DeviceThread(Generic[Pcm]):
     """Only this thread touches the device, its closing included.
 
-    `serve` does the work, one period per step. `fault` says why there is no device now: SoundCardMissing until it was
-    there once, SoundCardLost afterwards. `last_period_s` is the heartbeat: it goes on while a fault stands, and stops
-    only when the thread is held, in a device that hangs or by anything else.
+    `serve` does the work, one period per step; before a stop closes the device, `take_leave` has it once more.
+    `fault` says why there is no device now: SoundCardMissing until it was there once, SoundCardLost afterwards.
+    `last_period_s` is the heartbeat: it goes on while a fault stands, and stops only when the thread is held, in a
+    device that hangs or by anything else.
     """
 
     def __init__(
@@ -50,13 +51,15 @@ class DeviceThread(Generic[Pcm]):
         code: FaultCode,
         open_pcm: Callable[[], Pcm],
         serve: Callable[[Pcm], Iterator[None]],
+        take_leave: Callable[[Pcm], None] = lambda pcm: None,
         while_lost: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._name, self._code = name, code
-        self._open_pcm, self._serve, self._while_lost = open_pcm, serve, while_lost
+        self._open_pcm, self._serve = open_pcm, serve
+        self._take_leave, self._while_lost = take_leave, while_lost
         self._clock, self._chance = clock, chance
         self._stop = threading.Event()
         self._pause = pause or self._stop.wait
@@ -99,6 +102,7 @@ class DeviceThread(Generic[Pcm]):
             for _ in self._serve(pcm):
                 self._beat()
                 if self._stop.is_set():
+                    self._take_leave(pcm)
                     return
 
     def _beat(self) -> None:

@@ -33,11 +33,13 @@ class Story:
         self.lost_ticks: list[float] = []
         self.heartbeats: list[float] = []
         self.faults: list[str] = []
+        self.left: list[Device] = []
         self.thread = DeviceThread(
             name="line-in",
             code=FaultCode.SOUND_IN,
             open_pcm=self.open,
             serve=self.serve,
+            take_leave=self.leave,
             while_lost=self.tick,
             clock=self.clock,
             pause=self.clock.sleep,
@@ -59,6 +61,10 @@ class Story:
             self.clock.sleep(0.010)
             yield
         raise device.end
+
+    def leave(self, device: Device) -> None:
+        assert not device.closed
+        self.left.append(device)
 
     def tick(self) -> None:
         self.lost_ticks.append(self.clock())
@@ -119,6 +125,21 @@ def test_every_device_is_closed():
     devices = [Device(1, GONE), Device(0, ZeroDivisionError()), Device(2, GONE)]
     Story(*devices).told()
     assert all(device.closed for device in devices)
+
+
+def test_a_stop_takes_leave_of_the_device_and_a_loss_does_not():
+    lost, stopped = Device(3, GONE), Device(3, GONE)
+    story = Story(lost, stopped)
+    serve = story.thread._serve
+
+    def serve_until_stopped(device):
+        for number, _ in enumerate(serve(device)):
+            if device is stopped and number == 1:
+                story.thread._stop.set()
+            yield
+
+    story.thread._serve = serve_until_stopped
+    assert story.told().left == [stopped] and stopped.closed
 
 
 def test_a_change_is_logged_once(caplog):
