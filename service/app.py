@@ -7,7 +7,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from service.control import Controls
 from service.core import lamps as lamp_table
 from service.core import socket_audio
 from service.core.captions import Caption
+from service.core.routes import channel_names
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Fault, Status, as_json
 from service.dsp.feedback import NOTICE as FEEDBACK
@@ -36,6 +37,7 @@ from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
 from service.sound.capture import Capture
+from service.sound.line_out import LineOut
 from service.sound.opus import OpusDecoder, OpusEncoder
 from service.sound.playback import Playback
 from service.system import journal
@@ -60,12 +62,12 @@ class Box:
     board: Board
     conductor: Conductor
     capture: Capture
-    playback: Playback
+    line_out: LineOut
     rooms: Rooms
     sockets: AudioSockets
     lamps: Lamps
     socket: Path
-    feedback: FeedbackCheck
+    feedback: Sequence[FeedbackCheck]  # one for each card of line-out
     recording_ended: threading.Event  # a WAV line-in has been played to its end
 
     def picture(self) -> dict[str, Any]:
@@ -77,11 +79,12 @@ class Box:
             "lamps": {name: pattern.name for name, pattern in lamp_table.patterns(self.board.status).items()},
             "levels": {
                 "input": asdict(self.capture.level),
-                "output": asdict(self.playback.level),
+                "output": asdict(self.line_out.level),
             },
             "devices": {
                 "input": {"lost": self.capture.lost},
-                "output": {"lost": self.playback.lost},
+                "output": {"lost": next(map(str, self.line_out.faults), None)},
+                "outputs": [_card(device, card.playback) for device, card in self.line_out.cards.items()],
             },
             "frames": self.frames(),
             "xruns": self.xruns(),
@@ -90,7 +93,7 @@ class Box:
     def frames(self) -> dict[str, int]:
         """What became of the frames of sound, counted since the start."""
         captured = self.capture.stats
-        out = self.playback.frames
+        out = self.line_out.frames
         return {
             "captured": captured.captured,
             "sent": self.rooms.packets_sent + self.sockets.packets_sent,
@@ -100,11 +103,22 @@ class Box:
 
     def xruns(self) -> dict[str, int]:
         """Overruns of line-in, underruns of line-out."""
-        return {"input": self.capture.stats.xruns, "output": self.playback.xruns}
+        return {"input": self.capture.stats.xruns, "output": self.line_out.xruns}
 
     def alive(self, now_s: float) -> bool:
         """Whether both sound threads have moved lately; one whose device is declared lost tries to reopen it."""
-        return now_s - min(self.capture.last_period_s, self.playback.last_period_s) < HEARTBEAT_S
+        return now_s - min(self.capture.last_period_s, self.line_out.last_period_s) < HEARTBEAT_S
+
+
+def _card(device: str, playback: Playback) -> dict[str, Any]:
+    levels = playback.levels
+    return {
+        "device": device,
+        "lost": playback.lost,
+        "xruns": playback.xruns,
+        "reopens": playback.reopens,
+        "levels": {name: asdict(level) for name, level in zip(channel_names(len(levels)), levels, strict=True)},
+    }
 
 
 @asynccontextmanager
@@ -119,7 +133,7 @@ async def open_box(
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
         stack.push_async_callback(_connections_closed)
         rooms, sockets = Rooms(), _sockets()
-        playback = await stack.enter_async_context(open_line_out(settings))
+        line_out = await stack.enter_async_context(open_line_out(settings))
         capture = await stack.enter_async_context(open_line_in(settings, go=go, ended=recording_ended))
         conductor = Conductor(
             board=board,
@@ -127,7 +141,7 @@ async def open_box(
             sessions=_sessions(settings),
             transports=_transports(settings, rooms, sockets),
             line_in=capture,
-            line_out=playback,
+            line_out=line_out,
             autostart=settings.box.autostart == "always",
             on_caption=on_caption,
             on_outage=journal.on_outage,
@@ -138,9 +152,9 @@ async def open_box(
         stack.callback(buttons.close)
         box = Box(
             settings.box.name,
-            *(board, conductor, capture, playback, rooms, sockets, lamps),
+            *(board, conductor, capture, line_out, rooms, sockets, lamps),
             Path(settings.http.socket),
-            FeedbackCheck(capture.meter.envelope, playback.meter.envelope),
+            [FeedbackCheck(capture.meter.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
         await stack.enter_async_context(server.serve(server.application(status=box.picture), box.socket))
@@ -192,10 +206,10 @@ async def _test_lamps(board: Board) -> None:
 async def _watch_sound(box: Box) -> None:
     """Tell the conductor of lost and returned cards, and the board of what is odd about the sound."""
     while True:
-        fault = box.capture.fault or box.playback.fault
+        fault = box.capture.fault or next(iter(box.line_out.faults), None)
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown)
-        odd = (FEEDBACK,) if box.feedback.warning else ()
+        odd = (FEEDBACK,) if any(check.warning for check in box.feedback) else ()
         box.board.update(input_silent=box.capture.level.silent, sound_notices=odd)
         await asyncio.sleep(SOUND_POLL_S)
 
@@ -203,7 +217,8 @@ async def _watch_sound(box: Box) -> None:
 async def _watch_feedback(box: Box) -> None:
     while True:
         await asyncio.sleep(FEEDBACK_LOOK_S)
-        box.feedback.look(time.monotonic())  # 1 ms
+        for check in box.feedback:
+            check.look(time.monotonic())  # 1 ms
 
 
 async def _watch_addresses(box: Box) -> None:

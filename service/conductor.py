@@ -299,7 +299,7 @@ class Conductor:
         assert task.wanted is not None
         self._wanted = task.wanted
         if task.confirmed not in (None, self._board.status.confirmed):
-            self._line_out.select(task.confirmed.targets[0])
+            self._line_out.select(task.confirmed.targets)
         self._board.update(
             wanted=task.wanted,
             confirmed=task.confirmed,

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from service.core.audio import RATE_HZ
 from service.core.devices import parse_device
+from service.core.routes import Route
+from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
+from service.dsp.playout import Playout
 from service.settings import Settings
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
+from service.sound.line_out import Card, LineOut
 from service.sound.opus import OpusDecoder, OpusEncoder
 from service.sound.pcm import InputPcm, OutputPcm
 from service.sound.playback import Playback
+from service.sound.tracks import Tracks
 from service.sound.wav import WavInput, WavOutput
+
+RAMP_SAMPLES = RATE_HZ * 30 // 1000
 
 
 @asynccontextmanager
@@ -37,19 +45,32 @@ async def open_line_in(settings: Settings, *, go: threading.Event, ended: thread
 
 
 @asynccontextmanager
-async def open_line_out(settings: Settings) -> AsyncIterator[Playback]:
-    """Line-out, its thread running."""
-    playback = Playback(
-        open_pcm=_output(settings),
-        new_decoder=OpusDecoder,
-        targets=[target for pair in settings.menu().pairs for target in pair.targets],
-        playout_min_s=settings.audio.output.playout_min_ms / 1000,
-    )
-    playback.start()
+async def open_line_out(settings: Settings) -> AsyncIterator[LineOut]:
+    """Line-out, the threads of its cards running."""
+    route = Route(str(settings.audio.output.device))
+    line_out = LineOut({route.device: _card(settings, route.device, [route])})
+    line_out.start()
     try:
-        yield playback
+        yield line_out
     finally:
-        await playback.stop()
+        await line_out.stop()
+
+
+def _card(settings: Settings, device: str, routes: Sequence[Route]) -> Card:
+    keys = settings.audio.output
+    tracks = Tracks(
+        routes=routes,
+        known=[target for pair in settings.menu().pairs for target in pair.targets],
+        new_playout=lambda: Playout(decoder=OpusDecoder(), min_target_s=keys.playout_min_ms / 1000),
+        ramp_samples=RAMP_SAMPLES,
+    )
+    playback = Playback(
+        open_pcm=_output(device),
+        sources=[tracks],
+        new_limiter=Limiter,
+        ramp_samples=RAMP_SAMPLES,
+    )
+    return Card(playback, tracks)
 
 
 def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> Callable[[], InputPcm]:
@@ -60,8 +81,8 @@ def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> C
     return lambda: AlsaInput(uri, channel=channel)
 
 
-def _output(settings: Settings) -> Callable[[], OutputPcm]:
-    uri = parse_device(str(settings.audio.output.device))
+def _output(device: str) -> Callable[[], OutputPcm]:
+    uri = parse_device(device)
     if uri.kind == "wav":
         return lambda: WavOutput(Path(uri.value))
     return lambda: AlsaOutput(uri)

@@ -95,7 +95,7 @@ async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
             **{"clip": False, "silent": True},
         }
         assert levels["output"].keys() == levels["input"].keys()
-        box.feedback.warning = True
+        box.feedback[0].warning = True
         await box.board.until(lambda status: status.sound_notices == (FEEDBACK,))
 
 
@@ -107,7 +107,7 @@ async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(enviro
         async with asyncio.timeout(20):
             await board.until(lambda status: status.phase is Phase.FAULT)
         assert board.status.fault.code == 3 and "in.wav" in board.status.fault.detail
-        now_s = max(box.capture.last_period_s, box.playback.last_period_s)
+        now_s = max(box.capture.last_period_s, box.line_out.last_period_s)
         assert box.alive(now_s + 1.0) and not box.alive(now_s + 2.5)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

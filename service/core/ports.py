@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -36,10 +36,10 @@ class LineOut(Protocol):
     """The listeners."""
 
     def sink(self, language: str) -> EncodedSink | None:
-        """Where the packets of the track of this language go."""
+        """Where the packets of the track of this language go; None: nobody could hear it."""
 
-    def select(self, target: str) -> None:
-        """Let this target be heard; packets of other languages wait unheard."""
+    def select(self, targets: Sequence[str]) -> None:
+        """Let the targets of this pair be heard, each where it belongs; packets of other languages wait unheard."""
 
     def mute(self, on: bool) -> None:
         """Silence line-out, or end that, from the next period on."""

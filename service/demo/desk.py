@@ -171,7 +171,7 @@ class _Desk:
                     patterns=_patterns(self._board.status),
                     lit=box.lamps.lit,
                     line_in=box.capture.level,
-                    line_out=box.playback.level,
+                    line_out=box.line_out.level,
                 )
             )
             await asyncio.sleep(LOOK_S)
@@ -215,7 +215,7 @@ class _Desk:
     def _all_heard(self, box: Box, ended_s: float, now_s: float) -> bool:
         script_s = self._options.script[-1].at_s if self._options.script else 0.0
         assert self._report.first_live_s is not None
-        latest_s = max(ended_s, self._report.first_live_s + script_s, box.playback.last_voice_s or 0.0)
+        latest_s = max(ended_s, self._report.first_live_s + script_s, box.line_out.last_voice_s or 0.0)
         return not any(self._board.status.queue_level_ms.values()) and now_s - latest_s > TAIL_S
 
     def _exit_code(self) -> int:

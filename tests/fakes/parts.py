@@ -186,8 +186,8 @@ class FakeLineOut:
     def sink(self, language: str):
         return None
 
-    def select(self, target: str) -> None:
-        self.heard.append(target)
+    def select(self, targets) -> None:
+        self.heard.append("+".join(targets))
 
     def mute(self, on: bool) -> None:
         self.muted = on

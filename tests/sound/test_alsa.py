@@ -11,10 +11,10 @@ import pytest
 
 from service.core.devices import parse_device
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
+from service.dsp.limiter import Limiter
 from service.sound import alsa
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
-from service.sound.opus import OpusDecoder
 from service.sound.pcm import DeviceLost
 from service.sound.playback import Playback
 from tests.fakes import pulse
@@ -307,7 +307,9 @@ async def until(condition, *, within_s=10.0):
 @pytest.mark.slow
 async def test_cards_that_are_unplugged_come_back_by_themselves(server):
     capture = Capture(open_pcm=lambda: AlsaInput(LINE_IN, channel="left"), encoder=FakeEncoder(), go=threading.Event())
-    playback = Playback(open_pcm=lambda: AlsaOutput(LINE_OUT), new_decoder=OpusDecoder)
+    playback = Playback(
+        open_pcm=lambda: AlsaOutput(LINE_OUT), sources=(), new_limiter=Limiter, ramp_samples=480, stereo=True
+    )
     directions = (capture, playback)
     for direction in directions:
         direction.start()

@@ -1,0 +1,102 @@
+"""Line-out as the conductor sees it: one, however many cards it consists of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.core.audio import EncodedFrame, Level
+from service.core.errors import SoundCardLost, SoundCardMissing
+from service.sound.playback import Playback
+from service.sound.tracks import Track, Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A thread, and the translations it plays."""
+
+    playback: Playback
+    tracks: Tracks
+
+
+class _Fan:
+    """One language on several cards: each has a playout of its own, since no two cards have one clock."""
+
+    def __init__(self, tracks: Sequence[Track]) -> None:
+        self._tracks = tracks
+
+    def push(self, frame: EncodedFrame) -> None:
+        """Take one packet."""
+        for track in self._tracks:
+            track.push(frame)
+
+
+class LineOut:
+    """Promises `core.ports.LineOut`. `cards` by their devices; one that is lost does not hold up the others."""
+
+    def __init__(self, cards: Mapping[str, Card]) -> None:
+        self.cards = cards
+
+    def start(self) -> None:
+        """Start the threads."""
+        for card in self.cards.values():
+            card.playback.start()
+
+    async def stop(self) -> None:
+        """Fade out and stop the threads, all at once; one that hangs is left behind after half a second."""
+        await asyncio.gather(*(card.playback.stop() for card in self.cards.values()))
+
+    def sink(self, language: str) -> _Fan | None:
+        """Where the packets of this language's track go; None where no route leads."""
+        tracks = [track for card in self.cards.values() if (track := card.tracks.sink(language)) is not None]
+        return _Fan(tracks) if tracks else None
+
+    def select(self, targets: Sequence[str]) -> None:
+        """Let these be heard, each where its route says."""
+        for card in self.cards.values():
+            card.tracks.select(targets)
+
+    def mute(self, on: bool) -> None:
+        """Silence all cards from the next period on, or end that."""
+        for card in self.cards.values():
+            card.playback.mute(on)
+
+    def clear(self) -> None:
+        """The session has ended: forget its tracks."""
+        for card in self.cards.values():
+            card.tracks.clear()
+
+    @property
+    def faults(self) -> tuple[SoundCardLost | SoundCardMissing, ...]:
+        """Why there are cards that are not heard now."""
+        faults = (card.playback.fault for card in self.cards.values())
+        return tuple(fault for fault in faults if fault is not None)
+
+    @property
+    def level(self) -> Level:
+        """What the loudest channel of all is given."""
+        levels = (level for card in self.cards.values() for level in card.playback.levels)
+        return max(levels, key=lambda level: level.rms_dbfs, default=Level())
+
+    @property
+    def last_period_s(self) -> float:
+        """The heartbeat of the slowest thread."""
+        return min(card.playback.last_period_s for card in self.cards.values())
+
+    @property
+    def last_voice_s(self) -> float | None:
+        """When anything was last to be heard, muted or not."""
+        times = (card.playback.last_voice_s for card in self.cards.values())
+        return max((time_s for time_s in times if time_s is not None), default=None)
+
+    @property
+    def xruns(self) -> int:
+        """Underruns of all cards."""
+        return sum(card.playback.xruns for card in self.cards.values())
+
+    @property
+    def frames(self) -> dict[str, int]:
+        """What became of the packets, counted since the start. One that goes to two cards counts on each."""
+        counted = [card.tracks.frames for card in self.cards.values()]
+        return {name: sum(frames[name] for frames in counted) for name in counted[0]}

@@ -1,0 +1,137 @@
+"""The translations as one card plays them: a playout for each language, on the card's own clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.audio import EncodedFrame
+from service.core.languages import pick_track
+from service.core.routes import Route
+from service.dsp.mixer import Strip, gains
+from service.dsp.playout import Playout
+from service.sound.pcm import PERIOD_SAMPLES
+
+Samples = NDArray[np.float32]
+
+
+class Track:
+    """The packets of one language: pushed on the event loop, pulled on the playback thread."""
+
+    def __init__(self, playout: Playout, strip: Strip, *, lock: threading.Lock, clock: Callable[[], float]) -> None:
+        self.playout, self.strip = playout, strip
+        self._lock, self._clock = lock, clock
+
+    def push(self, frame: EncodedFrame) -> None:
+        """Take one packet."""
+        with self._lock:
+            self.playout.put(self._clock(), frame)
+
+
+class Tracks:
+    """A `service.sound.playback.Source`. `known` are all targets that may be asked for; a track that is replaced or no
+    longer selected fades within `ramp_samples`."""
+
+    def __init__(
+        self,
+        *,
+        routes: Sequence[Route],
+        known: Iterable[str],
+        new_playout: Callable[[], Playout],
+        ramp_samples: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._routes, self._known = routes, tuple(known)
+        self._new_playout, self._ramp_samples, self._clock = new_playout, ramp_samples, clock
+        self._channels = 2
+        self._lock = threading.Lock()
+        self._targets: Sequence[str] = ()  # of the pair that runs
+        self._tracks: dict[str, Track] = {}
+        # Replaced, and heard until they have faded; a second one of the same language would end the first at once.
+        self._leaving: dict[str, Track] = {}
+        self._past = {"received": 0, "played": 0, "concealed": 0, "late": 0, "dropped": 0}
+
+    def sink(self, language: str) -> Track | None:
+        """Where the packets of this language's track go; a new stream each time it is asked for. None where no route
+        of this card could ever take it."""
+        if not any(route.may_take(language, self._known) for route in self._routes):
+            return None
+        track = Track(self._new_playout(), Strip(channels=self._channels), lock=self._lock, clock=self._clock)
+        with self._lock:
+            self._retire(language)
+            self._tracks[language] = track
+        return track
+
+    def select(self, targets: Sequence[str]) -> None:
+        """Let these be heard, each where its route says."""
+        self._targets = targets
+
+    def clear(self) -> None:
+        """The session has ended: forget its tracks, and what was to be heard of them."""
+        with self._lock:
+            self._targets = ()
+            for language in list(self._tracks):
+                self._retire(language)
+
+    @property
+    def frames(self) -> dict[str, int]:
+        """What became of the packets, counted since the start: received, played, concealed, late, dropped."""
+        with self._lock:
+            total = dict(self._past)
+            for track in (*self._tracks.values(), *self._leaving.values()):
+                _add(total, track)
+            return total
+
+    # -- on the playback thread ---------------------------------------------------------------------------------
+
+    def begin(self, channels: int) -> None:
+        """A device with so many channels is there: everything starts from silence."""
+        with self._lock:
+            self._channels = channels
+            for language in list(self._leaving):
+                self._forget(language)
+            for track in self._tracks.values():
+                track.strip = Strip(channels=channels)
+
+    def pieces(self, now_s: float) -> list[tuple[Strip, Samples]]:
+        """The next period of each, heard or not, with the strips on their way to where they are wanted."""
+        with self._lock:
+            self._aim()
+            tracks = (*self._tracks.values(), *self._leaving.values())
+            return [(track.strip, track.playout.pull(now_s, PERIOD_SAMPLES)) for track in tracks]
+
+    def _aim(self) -> None:
+        silence = np.zeros(self._channels, np.float32)
+        wanted = {language: silence for language in self._tracks}
+        for route in self._routes:
+            target = route.target_of(self._targets)
+            language = None if target is None else pick_track(target, tuple(self._tracks), others=self._known)
+            if language is not None:
+                wanted[language] = wanted[language] + gains(route.channel, route.gain_db, channels=self._channels)
+        for language, track in self._tracks.items():
+            track.strip.to(wanted[language], samples=self._ramp_samples)
+        for language, track in list(self._leaving.items()):
+            track.strip.to(silence, samples=self._ramp_samples)
+            if track.strip.silent:
+                self._forget(language)
+
+    def _retire(self, language: str) -> None:
+        track = self._tracks.pop(language, None)
+        if track is not None:
+            self._forget(language)
+            self._leaving[language] = track
+
+    def _forget(self, language: str) -> None:
+        track = self._leaving.pop(language, None)
+        if track is not None:
+            _add(self._past, track)
+
+
+def _add(total: dict[str, int], track: Track) -> None:
+    stats = track.playout.stats
+    for name in total:
+        total[name] += getattr(stats, name)
