@@ -23,8 +23,6 @@ from service.sound.playback import Playback
 from service.sound.tracks import Tracks
 from service.sound.wav import WavInput, WavOutput
 
-RAMP_SAMPLES = RATE_HZ * 30 // 1000
-
 
 @asynccontextmanager
 async def open_line_in(settings: Settings, *, go: threading.Event, ended: threading.Event) -> AsyncIterator[Capture]:
@@ -47,8 +45,10 @@ async def open_line_in(settings: Settings, *, go: threading.Event, ended: thread
 @asynccontextmanager
 async def open_line_out(settings: Settings) -> AsyncIterator[LineOut]:
     """Line-out, the threads of its cards running."""
-    route = Route(str(settings.audio.output.device))
-    line_out = LineOut({route.device: _card(settings, route.device, [route])})
+    devices: dict[str, list[Route]] = {}
+    for route in settings.audio.output.routes():
+        devices.setdefault(route.device, []).append(route)
+    line_out = LineOut({device: _card(settings, device, routes) for device, routes in devices.items()})
     line_out.start()
     try:
         yield line_out
@@ -58,17 +58,20 @@ async def open_line_out(settings: Settings) -> AsyncIterator[LineOut]:
 
 def _card(settings: Settings, device: str, routes: Sequence[Route]) -> Card:
     keys = settings.audio.output
+    ramp_samples = keys.ramp_ms * RATE_HZ // 1000
     tracks = Tracks(
         routes=routes,
         known=[target for pair in settings.menu().pairs for target in pair.targets],
         new_playout=lambda: Playout(decoder=OpusDecoder(), min_target_s=keys.playout_min_ms / 1000),
-        ramp_samples=RAMP_SAMPLES,
+        ramp_samples=ramp_samples,
     )
     playback = Playback(
-        open_pcm=_output(device),
+        open_pcm=_output(device, channels=1 if {route.channel for route in routes} == {"both"} else 2),
         sources=[tracks],
-        new_limiter=Limiter,
-        ramp_samples=RAMP_SAMPLES,
+        new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
+        ramp_samples=ramp_samples,
+        stereo=len({route.channel for route in routes}) > 1,
+        name="line-out" if len(settings.audio.output.route) <= 1 else f"line-out {device}",
     )
     return Card(playback, tracks)
 
@@ -81,8 +84,9 @@ def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> C
     return lambda: AlsaInput(uri, channel=channel)
 
 
-def _output(device: str) -> Callable[[], OutputPcm]:
+def _output(device: str, *, channels: int) -> Callable[[], OutputPcm]:
+    """A card has the channels it has, a file those that are needed."""
     uri = parse_device(device)
     if uri.kind == "wav":
-        return lambda: WavOutput(Path(uri.value))
+        return lambda: WavOutput(Path(uri.value), channels=channels)
     return lambda: AlsaOutput(uri)

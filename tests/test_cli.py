@@ -42,6 +42,12 @@ def test_good_settings_are_shown(check):
     assert "# palabra-api-key = ********" in out
 
 
+def test_a_target_that_is_heard_nowhere_is_told_and_is_no_mistake(check):
+    code, out, err = check(GOOD.replace('target = "es"', 'targets = ["es", "fr"]'))
+    assert code == 0 and 'targets = ["es", "fr"]' in out
+    assert len(err) == 1 and "fr of the pair" in err[0] and "is not heard" in err[0]
+
+
 def test_mistakes_go_to_stderr_alone(check, tmp_path):
     code, out, err = check(GOOD + "x = 1\n[box]\nname = 1\n")
     assert (code, out) == (78, [])

@@ -48,6 +48,24 @@ async def test_line_in_is_the_device_with_the_gain_of_the_settings(loaded):
     assert "line-in" not in {thread.name for thread in threading.enumerate()}
 
 
+async def test_each_device_is_one_card_with_the_channels_that_its_routes_need(loaded, tmp_path):
+    pair = {"name": "all", "source": "en", "targets": ["es", "fr", "de"]}
+    routes = [
+        {"target": "es", "channel": "left"},
+        {"target": "fr", "channel": "right", "gain_db": -3},
+        {"target": "de", "device": f"wav:{tmp_path / 'lobby.wav'}"},
+    ]
+    keys = {"BOOTHD_PAIR": json.dumps([pair]), "BOOTHD_AUDIO__OUTPUT__ROUTE": json.dumps(routes)}
+    async with open_line_out(loaded(**keys)) as line_out:
+        assert list(line_out.cards) == [f"wav:{tmp_path / 'out.wav'}", f"wav:{tmp_path / 'lobby.wav'}"]
+        await until(lambda: all(len(card.playback.levels) for card in line_out.cards.values()))
+        names = {thread.name for thread in threading.enumerate()}
+        assert {f"line-out {device}" for device in line_out.cards} <= names
+    for name, channels in (("out.wav", 2), ("lobby.wav", 1)):
+        with wave.open(str(tmp_path / name)) as file:
+            assert file.getnchannels() == channels
+
+
 async def test_line_out_is_the_device(loaded, tmp_path):
     async with open_line_out(loaded()) as line_out:
         began_s = line_out.last_period_s

@@ -20,7 +20,10 @@ def add_options(verb: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the effective settings; every mistake, and what `run` would still need, goes to stderr with exit 78."""
+    """Show the effective settings; every mistake, and what `run` would still need, goes to stderr with exit 78.
+
+    What is possible but hardly meant goes there, too.
+    """
     try:
         loaded = settings.load(options.config, environ=os.environ)
     except BadSettings as error:
@@ -28,5 +31,5 @@ def run(options: argparse.Namespace) -> int:
         return CONFIGURATION
     print(settings.effective(loaded), end="")
     missing = settings.missing_for_run(loaded)
-    print("".join(f"{line}\n" for line in missing), end="", file=sys.stderr)
+    print("".join(f"{line}\n" for line in missing + loaded.unheard()), end="", file=sys.stderr)
     return CONFIGURATION if missing else OK

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, Strict
 
+from service.core.routes import OutputChannel, Route
 from service.settings import values
-from service.settings.section import Device, Section
+from service.settings.section import Device, Section, Target
 from service.settings.values import Duration
 
 
@@ -21,9 +22,39 @@ class AudioInput(Section):
     )
 
 
+OutputGain = Annotated[float, Field(ge=-60, le=20, allow_inf_nan=False)]
+
+
+class OutputRoute(Section):
+    """One target's way out; what it leaves out it takes from [audio.output]."""
+
+    target: Target | None = None
+    device: Device | None = None
+    channel: OutputChannel | None = None
+    gain_db: OutputGain | None = None
+
+
 class AudioOutput(Section):
     device: Device | None = None
+    channel: OutputChannel = "both"
+    gain_db: OutputGain = 0.0
+    max_dbfs: float = Field(default=-3.0, ge=-40, le=0, allow_inf_nan=False)
+    spl_at_full_scale: Annotated[float, Field(ge=80, le=150, allow_inf_nan=False)] | None = None
+    ramp_ms: Annotated[int, Duration("20ms", "50ms")] = Field(default=30, alias="ramp")
     playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=40, alias="playout_min")
+    route: Annotated[tuple[OutputRoute, ...], Strict(False)] = ()
+
+    def routes(self) -> tuple[Route, ...]:
+        """Those that are given, or else the one of the first target. A device that nobody has named is ""."""
+        return tuple(
+            Route(
+                device=route.device or self.device or "",
+                target=route.target,
+                channel=route.channel or self.channel,
+                gain_db=self.gain_db if route.gain_db is None else route.gain_db,
+            )
+            for route in self.route or (OutputRoute(),)
+        )
 
 
 class Audio(Section):

@@ -47,8 +47,12 @@ def missing_for_run(settings: Settings) -> list[str]:
     missing = []
     if not settings.pair:
         missing.append('pair: no languages; add [[pair]] with name = "EN to ES", source = "en", target = "es"')
-    for key, device in (("input", settings.audio.input.device), ("output", settings.audio.output.device)):
-        if device is None:
+    devices = {
+        "input": settings.audio.input.device,
+        "output": all(each.device for each in settings.audio.output.routes()),
+    }
+    for key, named in devices.items():
+        if not named:
             missing.append(f'audio.{key}.device: no sound card; set it, for example device = "alsa:card=Device"')
     if credentials.client_id is None and credentials.api_key is None:
         missing.append(

@@ -53,8 +53,8 @@ def _mistakes(path: Path, found: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         yield path, str(context["error"])
     elif kind == "literal_error":
         yield path, "must be " + context["expected"].replace("'", '"')
-    elif kind == "tuple_type" and path == ("pair",):
-        yield path, "must be a list of tables; write [[pair]] with two brackets on each side"
+    elif kind == "tuple_type" and path in (("pair",), ("audio", "output", "route")):
+        yield path, f"must be a list of tables; write [[{'.'.join(map(str, path))}]] with two brackets on each side"
     elif kind == "model_type" and issubclass(_table(path), BaseModel) and "pin" in children(_table(path)):
         yield path, "must be a table with its pin, as in { pin = 17 }"
     else:

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.core.languages import AUTO, LanguagePair, Menu
-from service.settings import values
+from service.settings import routes, values
 from service.settings.audio import Audio
 from service.settings.clashes import Clash, refuse
 from service.settings.section import Section, Source, Target, Text, Texts
@@ -214,9 +214,22 @@ class Settings(BaseSettings):
         refuse(clashes)
         return section
 
+    @field_validator("audio")
+    @classmethod
+    def _routes_fit(cls, audio: Audio, info: ValidationInfo) -> Audio:
+        pairs = [pair.language_pair() for pair in info.data.get("pair", ())]
+        if audio.output.route:
+            found = routes.clashes(audio.output.routes(), pairs)
+            refuse(Clash(("output", "route", *clash.at), clash.text) for clash in found)
+        return audio
+
     def menu(self) -> Menu:
         """The pairs in the order of the LANG button. Empty only where `missing_for_run` says so."""
         return Menu(tuple(pair.language_pair() for pair in self.pair))
+
+    def unheard(self) -> list[str]:
+        """Targets that no route of line-out takes anywhere: no mistake, but hardly meant. A line each."""
+        return routes.unheard_targets(self.audio.output.routes(), self.menu().pairs)
 
 
 def _pins(name: str, section: Lamps | Buttons) -> Iterator[tuple[tuple[str | int, ...], int]]:

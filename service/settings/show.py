@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.settings.model import Pair, Pin, Settings
+from service.settings.model import Pin, Settings
 from service.settings.secrets import FILES
 from service.settings.section import Section
 
 _MASK = "********"
+_LISTS = ("pair", "route")  # of tables with a heading each
 
 
 def effective(settings: Settings) -> str:
@@ -46,14 +47,14 @@ def _table(name: str, table: BaseModel, usual: BaseModel) -> Iterator[str]:
     for key, value, standard in _fields(table, usual):
         if _is_table(value):
             below.append((f"{name}.{key}".lstrip("."), value, standard))
-        elif isinstance(table, Settings) and key == "pair":
-            below += [(key, pair, None) for pair in value]
+        elif key in _LISTS:
+            below += [(f"{name}.{key}".lstrip("."), item, None) for item in value]
         elif shown[key] is None:
             yield f"# {key} is not set"
         else:
             yield f"{key} = {_value(shown[key])}{_mark(defaults[key]) if value != standard else ''}"
     for inner, value, standard in below:
-        yield from _pair(value) if isinstance(value, Pair) else _headed(inner, value, standard)
+        yield from _item(inner, value) if standard is None else _headed(inner, value, standard)
 
 
 def _headed(name: str, table: BaseModel, usual: BaseModel) -> Iterator[str]:
@@ -63,9 +64,9 @@ def _headed(name: str, table: BaseModel, usual: BaseModel) -> Iterator[str]:
     yield from lines
 
 
-def _pair(pair: Pair) -> Iterator[str]:
-    yield from ("", "[[pair]]  # default: no pairs")
-    for key, value in pair.model_dump(mode="json", by_alias=True, exclude_defaults=True).items():
+def _item(name: str, table: BaseModel) -> Iterator[str]:
+    yield from ("", f"[[{name}]]  # default: no {name.rpartition('.')[2]}s")
+    for key, value in table.model_dump(mode="json", by_alias=True, exclude_defaults=True).items():
         yield f"{key} = {_value(value)}"
 
 

@@ -114,6 +114,15 @@ def test_what_a_run_needs_is_asked_for_only_then():
     assert str(caught.value).splitlines() == lines
 
 
+def test_a_device_is_needed_only_by_routes_that_name_none():
+    def needed(routes):
+        lines = missing_for_run(load(None, environ={"BOOTHD_AUDIO__OUTPUT__ROUTE": routes}))
+        return "audio.output.device" in [line.split(":")[0] for line in lines]
+
+    assert not needed('[{"target": "es", "device": "wav:out.wav"}]')
+    assert needed('[{"target": "es", "device": "wav:out.wav"}, {"target": "fr"}]')
+
+
 def test_a_run_can_be_set_by_variables_alone():
     environ = {
         "BOOTHD_PAIR": '[{"name": "a", "source": "en", "target": "es"}]',

@@ -6,6 +6,7 @@ from service.core.errors import BadSettings
 from service.settings import load
 
 PAIR = '[[pair]]\nname = "a"\nsource = "en"\ntarget = "es"\n'
+ROUTE = "[[audio.output.route]]\n"
 
 
 def mistakes(tmp_path, text, **environ):
@@ -77,6 +78,28 @@ CORPUS = [
     ("[audio.input]\ndevice = 'hw:1'", 'boothd.toml:2: audio.input.device: "hw:1" counts cards', "write alsa:card=ID"),
     ("[audio.output]\ndevice = 'plughw:0,0'", "boothd.toml:2: audio.output.device:", "write alsa:card=ID"),
     ("[audio.output]\ndevice = 'default'", "boothd.toml:2: audio.output.device:", "alsa:pcm=NAME or wav:PATH"),
+    # routes
+    ("[audio.output.route]\ntarget = 'es'", "boothd.toml:1: audio.output.route: must be", "[[audio.output.route]]"),
+    ("[audio.output]\nroute = ['es']", "boothd.toml:2: audio.output.route[1]: must be a table", "{ key = value }"),
+    (ROUTE + "target = 'auto'", 'boothd.toml:2: audio.output.route[1].target: "auto" is for the source', '"es"'),
+    (
+        ROUTE + "channel = 'middle'",
+        "boothd.toml:2: audio.output.route[1].channel: must be",
+        '"both", "left" or "right"',
+    ),
+    (ROUTE + "gain_db = 21", "boothd.toml:2: audio.output.route[1].gain_db: must be", "20 or less"),
+    (ROUTE + "ramp = '30ms'", "boothd.toml:2: audio.output.route[1].ramp: unknown key here", "[audio.output]"),
+    (
+        PAIR + ROUTE + "target = 'de'",
+        'boothd.toml:6: audio.output.route[1].target: no pair has the target "de"',
+        "add it there",
+    ),
+    (ROUTE + ROUTE, "boothd.toml:2: audio.output.route[2]: is the same as route 1", "take one of them away"),
+    (
+        PAIR + ROUTE + "channel = 'left'\n" + ROUTE + "target = 'es'",
+        'boothd.toml:7: audio.output.route[2]: es of the pair "a" would be heard over es of route 1',
+        "another channel or device",
+    ),
     # pairs
     ("[pair]\nname = 'a'", "boothd.toml:1: pair: must be a list of tables", "[[pair]]"),
     ("pair = ['en>es']", "boothd.toml:1: pair[1]: must be a table", "{ key = value }"),

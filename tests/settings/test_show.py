@@ -20,6 +20,12 @@ max_queue_level = "20s"
 [audio.input]
 device = "wav:/srv/a b.wav"
 gain_db = -3
+[[audio.output.route]]
+target = "it"
+channel = "left"
+[[audio.output.route]]
+channel = "right"
+gain_db = -3
 [lamps]
 alert = { pin = 13, active_high = false }
 languages = [{ pin = 19 }]
@@ -55,6 +61,7 @@ def test_every_key_is_there():
         "audio",
         "audio.input",
         "audio.output",
+        "audio.output.route",
         "lamps",
         "buttons",
         "http",
@@ -74,6 +81,8 @@ def test_what_differs_is_marked_with_the_default(tmp_path):
         "[[pair]]  # default: no pairs",
         'device = "wav:/srv/a b.wav"  # default: not set',
         "gain_db = -3.0  # default: 0.0",
+        "[[audio.output.route]]  # default: no routes",
+        "[[audio.output.route]]  # default: no routes",
         "alert = { pin = 13, active_high = false }  # default: not set",
         "languages = [{ pin = 19, active_high = true }]  # default: not set",
         "mute = { pin = 22 }  # default: not set",
