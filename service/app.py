@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import threading
 import time
@@ -28,6 +29,7 @@ from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Fault, Status, as_json
 from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.feedback import FeedbackCheck
+from service.dsp.limiter import NOTICE as TOO_LOUD
 from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
@@ -44,6 +46,8 @@ from service.system import journal
 from service.system.addresses import host_addresses
 from service.transports import Transport, Transports
 from service.web import server
+
+log = logging.getLogger(__name__)
 
 LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
@@ -128,6 +132,8 @@ async def open_box(
     """Every part, opened in this order and closed in reverse. Raises BadSettings or PinsUnusable."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     OpusDecoder()  # libopus is there, or this says what to install
+    for line in settings.unheard():
+        log.warning("%s", line)
     go, recording_ended = threading.Event(), threading.Event()
     async with AsyncExitStack() as stack:
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
@@ -208,10 +214,16 @@ async def _watch_sound(box: Box) -> None:
     while True:
         fault = box.capture.fault or next(iter(box.line_out.faults), None)
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
-        box.conductor.sound(shown)
-        odd = (FEEDBACK,) if any(check.warning for check in box.feedback) else ()
-        box.board.update(input_silent=box.capture.level.silent, sound_notices=odd)
+        box.conductor.sound(shown, partly=box.capture.fault is None and not box.line_out.dead)
+        box.board.update(input_silent=box.capture.level.silent, sound_notices=tuple(_odd(box)))
         await asyncio.sleep(SOUND_POLL_S)
+
+
+def _odd(box: Box) -> Iterator[str]:
+    if any(check.warning for check in box.feedback):
+        yield FEEDBACK
+    if any(card.playback.too_loud for card in box.line_out.cards.values()):
+        yield TOO_LOUD
 
 
 async def _watch_feedback(box: Box) -> None:

@@ -71,6 +71,7 @@ class Conductor:
         self._phase = Phase.STARTING
         self._fault: Fault | None = None
         self._sound_fault: Fault | None = None
+        self._partly = False  # there is sound for some all the same
         self._wanted = menu.pairs[0]
         self._on_air = autostart
         self._pausing = False
@@ -129,10 +130,11 @@ class Conductor:
         """Something outside has changed, such as the network: a wait ends now."""
         self._changed.set()
 
-    def sound(self, fault: Fault | None) -> None:
-        """A card is lost, or is back (None). The session goes on meanwhile; none is created without sound."""
-        if fault != self._sound_fault:
-            self._sound_fault = fault
+    def sound(self, fault: Fault | None, *, partly: bool = False) -> None:
+        """A card is lost, or is back (None). The session goes on meanwhile; none is created without sound, but with
+        sound for some of the listeners: the fault is that of one card of several (`partly`)."""
+        if (fault, partly) != (self._sound_fault, self._partly):
+            self._sound_fault, self._partly = fault, partly
             self._changed.set()
             self._show()
 
@@ -173,7 +175,7 @@ class Conductor:
         self._ended.clear()
         if not self._on_air:
             self._enter(Phase.READY)
-        while not self._on_air or self._sound_fault is not None:
+        while not self._on_air or (self._sound_fault is not None and not self._partly):
             self._changed.clear()
             await self._changed.wait()
 

@@ -5,15 +5,18 @@ import json
 import socket
 import wave
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from service import settings
 from service.app import open_box, run_box
 from service.board import Board
+from service.core.commands import ToggleLive
 from service.core.errors import PinsUnusable
 from service.core.phase import Phase
 from service.dsp.feedback import NOTICE as FEEDBACK
+from service.dsp.limiter import NOTICE as TOO_LOUD
 from service.gpio.pins import Pins
 from service.web.server import fetch_status
 
@@ -97,6 +100,9 @@ async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
         assert levels["output"].keys() == levels["input"].keys()
         box.feedback[0].warning = True
         await box.board.until(lambda status: status.sound_notices == (FEEDBACK,))
+        (card,) = box.line_out.cards.values()
+        card.playback._mixer.limiters[0]._minute = SimpleNamespace(warning=True, hear=lambda block: None)
+        await box.board.until(lambda status: status.sound_notices == (FEEDBACK, TOO_LOUD))
 
 
 async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(environ, tmp_path):
@@ -111,6 +117,32 @@ async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(enviro
         assert box.alive(now_s + 1.0) and not box.alive(now_s + 2.5)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_card_of_several_that_is_lost_is_named_and_the_others_are_heard(environ, tmp_path, caplog):
+    (tmp_path / "lobby.wav").mkdir()
+    pair = {"name": "all", "source": "en", "targets": ["es", "fr", "de"]}
+    routes = [{"target": "es", "channel": "left"}, {"target": "fr", "device": f"wav:{tmp_path / 'lobby.wav'}"}]
+    environ |= {"BOOTHD_PAIR": json.dumps([pair]), "BOOTHD_AUDIO__OUTPUT__ROUTE": json.dumps(routes)}
+    board = Board()
+    async with open_box(settings.load(None, environ=environ), board=board, pins=Pins("mock"), on_caption=print) as box:
+        watching = asyncio.create_task(run_box(box))
+        async with asyncio.timeout(20):
+            await board.until(lambda status: status.phase is Phase.FAULT)
+        devices = (await fetch_status(box.socket))["devices"]
+        assert "lobby.wav cannot be written" in devices["output"]["lost"]
+        main, lobby = devices["outputs"]
+        assert main["lost"] is None and list(main["levels"]) == ["left", "right"]
+        assert lobby["lost"] == devices["output"]["lost"] and lobby["levels"] == {}
+        box.conductor.ask(ToggleLive())
+        async with asyncio.timeout(20):
+            await board.until(lambda status: status.network is False)  # a session was asked for all the same
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert [record.getMessage() for record in caplog.records if "is not heard" in record.getMessage()] == [
+        'audio.output: de of the pair "all" is not heard: no route takes it anywhere; '
+        'add [[audio.output.route]] with target = "de"'
+    ]
 
 
 async def test_pins_that_cannot_be_used_leave_nothing_open(environ, tmp_path):

@@ -430,6 +430,18 @@ async def test_no_session_is_created_without_sound():
 
 
 @story
+async def test_with_sound_for_some_a_session_is_created_and_the_fault_is_shown():
+    async with stage(autostart=False) as box:
+        box.conductor.sound(SOUND)
+        box.conductor.ask(ToggleLive())
+        await asyncio.sleep(5)
+        box.conductor.sound(SOUND, partly=True)
+        await asyncio.sleep(5)
+        assert box.said == ["create", "join", "set_task es"]
+        assert (box.status.phase, box.status.fault) == (Phase.FAULT, SOUND)
+
+
+@story
 async def test_captions_are_handed_on_once():
     async with stage() as box:
         await box.until(Phase.LIVE)

@@ -17,6 +17,8 @@ from service.core.audio import RATE_HZ
 
 Samples = NDArray[np.float32]
 
+NOTICE = "line-out is too loud to be listened to for long: its average over a minute is above 80 dB SPL"
+
 CEILING_SPL, LASTING_SPL, AVERAGE_SPL = 100.0, 94.0, 80.0  # Televic's three tiers
 LASTING_S = 0.100
 CALM_S = 1.0  # below the limit for so long, and the next loud sound is a short one again

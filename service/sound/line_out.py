@@ -74,6 +74,11 @@ class LineOut:
         return tuple(fault for fault in faults if fault is not None)
 
     @property
+    def dead(self) -> bool:
+        """Whether no card is heard at all."""
+        return len(self.faults) == len(self.cards)
+
+    @property
     def level(self) -> Level:
         """What the loudest channel of all is given."""
         levels = (level for card in self.cards.values() for level in card.playback.levels)

@@ -95,6 +95,11 @@ class Playback:
         return tuple(meter.level for meter in self._meters) if self.fault is None else ()
 
     @property
+    def too_loud(self) -> bool:
+        """Whether what was given in the last minute is too loud to be listened to for long."""
+        return any(limiter.warning for limiter in self._mixer.limiters)
+
+    @property
     def last_period_s(self) -> float:
         """The thread's heartbeat. It goes on while `fault` stands; it stops when the thread is held."""
         return self._thread.last_period_s

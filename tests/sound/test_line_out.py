@@ -57,6 +57,7 @@ def test_a_lost_card_is_told_and_the_slowest_heartbeat_counts():
     cards = {name: card.playback for name, card in desk.line_out.cards.items()}
     cards["lobby"]._thread.fault = SoundCardLost("lobby: gone")
     assert [str(fault) for fault in desk.line_out.faults] == ["lobby: gone"]
+    assert not desk.line_out.dead
     cards["booth"]._thread.last_period_s = 7.0
     assert desk.line_out.last_period_s == 7.0
     cards["hall"].xruns, cards["booth"].xruns = 2, 3
@@ -64,3 +65,6 @@ def test_a_lost_card_is_told_and_the_slowest_heartbeat_counts():
     assert desk.line_out.last_voice_s is None
     cards["hall"].last_voice_s = 5.0
     assert desk.line_out.last_voice_s == 5.0
+    for playback in cards.values():
+        playback._thread.fault = SoundCardLost("gone")
+    assert desk.line_out.dead

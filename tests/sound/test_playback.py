@@ -6,6 +6,7 @@ import pytest
 from service.core.audio import RATE_HZ, Level
 from service.core.errors import SoundCardLost, SoundCardMissing
 from service.core.routes import Route
+from service.dsp.limiter import Limiter
 from service.sound.pcm import DeviceLost
 from tests.fakes.desk import RAMP_SAMPLES, Desk, ToneDecoder, roughness, steady
 from tests.fakes.sound import FakeOutput
@@ -114,6 +115,17 @@ def test_too_loud_is_held_under_the_ceiling_and_shows_as_clipping():
     assert desk.play(20).min() >= 0.0
     assert steady(desk.play(2)) == [1.0]
     assert desk.playback.levels[0].clip
+
+
+def test_a_minute_that_was_too_loud_is_told():
+    desk = Desk()
+    desk.track("es", "0.5")
+    desk.line_out.select(["es"])
+    desk.play(100)
+    assert not desk.playback.too_loud
+    desk.playback._mixer.limiters = [Limiter(spl_at_full_scale=130.0)]
+    desk.play(200)
+    assert desk.playback.too_loud
 
 
 def test_the_time_of_the_last_voice_is_kept_also_while_muted():
