@@ -26,13 +26,15 @@ class Conditions:
     burst_packets: float = 5.0  # and the mean length of a burst
     reorder: float = 0.0  # packets that take `reorder_ms` longer and are overtaken
     reorder_ms: float = 50.0
+    stall: float = 0.0  # packets before which the way stands still, as Wi-Fi does; what follows comes with them
+    stall_ms: float = 120.0  # for a third of this up to all of it, evenly spread
     rate_kbps: float = math.inf
     queue_ms: float = 200.0  # a UDP packet that would wait longer for the rate is dropped; TCP waits
     blocked: bool = False  # UDP is lost; TCP stalls without being closed and goes on afterwards
     refused: bool = False  # nobody listens: new TCP connections are refused, old ones live
 
     def __post_init__(self) -> None:
-        for share in (self.loss, self.burst_loss, self.reorder):
+        for share in (self.loss, self.burst_loss, self.reorder, self.stall):
             if not 0 <= share <= 1:
                 raise ValueError(f"{share} is no share from 0 to 1")
 
@@ -108,7 +110,7 @@ class Path:
 
     def __init__(self, name: str, script: Script) -> None:
         self._name, self._script, self._udp = name, script, name.startswith("udp")
-        self._random = random.Random(f"{script.seed} {name}")
+        self._random, self._stalls = random.Random(f"{script.seed} {name}"), random.Random(f"{script.seed} {name} stalls")
         self._in_burst = False
         self._free_s = self._last_s = -math.inf
         self.counts = Counts()
@@ -118,6 +120,7 @@ class Path:
         that is not reordered."""
         now = self._script.conditions(self._name, at_s)
         luck, burst_luck, jitter_luck, order_luck = (self._random.random() for _ in range(4))
+        stall_luck, length_luck = self._stalls.random(), self._stalls.random()
         self.counts.sent += 1
         self.counts.sent_bytes += size_bytes
         if self._udp:
@@ -135,6 +138,8 @@ class Path:
         arrives_s = self._free_s + (now.delay_ms + jitter_luck * now.jitter_ms) / 1000
         if self._udp and order_luck < now.reorder:
             return arrives_s + now.reorder_ms / 1000
+        if self._udp and stall_luck < now.stall:
+            arrives_s += now.stall_ms / 1000 * (1 + 2 * length_luck) / 3
         self._last_s = max(arrives_s, self._last_s)
         return self._last_s
 

@@ -60,6 +60,16 @@ def test_reordered_packets_are_overtaken_and_nothing_is_lost():
     assert all(arrivals[n] > arrivals[n + 2] for n in held if {n + 1, n + 2}.isdisjoint(held) and n < 4990)
 
 
+def test_a_stall_holds_what_follows_and_loses_nothing():
+    arrivals = fates(step(stall=0.004, stall_ms=120), packets=20_000)
+    late_ms = [(at_s - n * 0.02) * 1000 for n, at_s in enumerate(arrivals)]
+    stalls = [one for one, before in zip(late_ms[1:], late_ms, strict=False) if one > before + 1]
+    assert 0.003 < len(stalls) / 20_000 < 0.005
+    assert 40 <= min(stalls) < 60 and 110 < max(stalls) <= 120.001
+    assert arrivals == sorted(arrivals) and sum(one > 0.001 for one in late_ms) > 2 * len(stalls)
+    assert lost(fates(step(loss=0.1, stall=0.1))) == lost(fates(step(loss=0.1)))
+
+
 def test_a_rate_fills_a_queue_and_the_queue_is_bounded():
     # 100 bytes each 5 ms are 160 kbit/s; half of that goes through.
     arrivals = fates(step(rate_kbps=80, queue_ms=120), gap_s=0.005, packets=2000)
