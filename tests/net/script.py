@@ -110,7 +110,8 @@ class Path:
 
     def __init__(self, name: str, script: Script) -> None:
         self._name, self._script, self._udp = name, script, name.startswith("udp")
-        self._random, self._stalls = random.Random(f"{script.seed} {name}"), random.Random(f"{script.seed} {name} stalls")
+        self._random = random.Random(f"{script.seed} {name}")
+        self._stalls = random.Random(f"{script.seed} {name} stalls")
         self._in_burst = False
         self._free_s = self._last_s = -math.inf
         self.counts = Counts()
