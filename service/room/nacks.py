@@ -1,23 +1,27 @@
 """Which RTP packets to ask for once more, and when (RFC 4585 section 6.2.1). Pure: time is an argument.
 
-aiortc asks once: with a tenth of all packets lost in each direction a fifth of its requests come to nothing.
+LiveKit's server leaves a request unanswered until twice the round trip, at most 100 ms, has passed since it sent the
+packet or answered for it last; then it answers one, three times at most. So a request that is made as soon as a short
+round trip allows comes too early, and only repeating it with each packet gets the answer at the first moment there is.
+A server that answers every one shows it by a packet that comes twice: with that one a round trip is waited for.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 FIRST_RTT_S = 0.1
-LEAST_APART_S = 0.015  # with each packet, where the round trip is short
+LEAST_APART_S = 0.015  # with each packet, but not with each of those that come at once after a stall
 PATIENCE_S = 0.4  # then it is too late to be played
-TRIES = 6
 LARGEST_GAP = 25  # half a second; more is an outage, and nobody wants to hear of it
+CALM_S = 10.0
 
 
 @dataclass(slots=True)
 class _Missing:
     since_s: float
-    asked_s: float = 0.0
+    asked_s: float = -math.inf
     tries: int = 0
 
 
@@ -28,6 +32,7 @@ class Nacks:
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
         self._rtt_s = FIRST_RTT_S
+        self._calm_until_s = -math.inf
 
     def received(self, sequence: int, now_s: float) -> list[int]:
         """Take one packet's sequence number; the numbers to ask for now, the oldest first."""
@@ -48,16 +53,21 @@ class Nacks:
 
     def _came(self, sequence: int, now_s: float) -> None:
         found = self._missing.pop(sequence, None)
-        if found is not None and found.tries == 1:  # else nobody knows which request it answers (Karn)
+        if found is None:
+            if now_s < self._calm_until_s:
+                self._rtt_s = min(PATIENCE_S, 1.25 * self._rtt_s)  # it was asked for again too early
+            self._calm_until_s = now_s + CALM_S
+        elif found.tries == 1:  # else nobody knows which request it answers (Karn)
             self._rtt_s += (now_s - found.asked_s - self._rtt_s) / 8
 
     def _due(self, now_s: float) -> list[int]:
-        apart_s = max(LEAST_APART_S, 1.25 * self._rtt_s)
+        calm = now_s < self._calm_until_s
+        apart_s = max(LEAST_APART_S, 1.25 * self._rtt_s if calm else 0.0)
         due = []
         for sequence, one in list(self._missing.items()):
-            if now_s - one.since_s > PATIENCE_S or one.tries >= TRIES:
+            if now_s - one.since_s > PATIENCE_S:
                 del self._missing[sequence]
-            elif one.tries == 0 or now_s - one.asked_s >= apart_s:
+            elif now_s - one.asked_s >= apart_s:
                 one.asked_s, one.tries = now_s, one.tries + 1
                 due.append(sequence)
         return due
