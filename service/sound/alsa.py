@@ -15,13 +15,14 @@ from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
 from service.core.errors import FaultCode, SoundCardMissing
 from service.sound.cards import pcm_name
-from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, one_channel
+from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
 
 log = logging.getLogger(__name__)
 
 CAPTURE_PERIODS = 50  # 500 ms: costs no delay, since the reader is always at the front, and survives stalls
 PLAYBACK_PERIODS = 4
 XRUN = -32
+MAX_CHANNELS = 8
 BAD_PERIODS = 10  # so many in a row, and the card is lost: it would be asked again without end and without a wait
 
 _DIRECTIONS = {
@@ -39,7 +40,7 @@ class AlsaInput:
 
     def __init__(self, uri: DeviceUri, *, channel: Channel) -> None:
         self._channel = channel
-        self._card = _Card(alsaaudio.PCM_CAPTURE, uri, CAPTURE_PERIODS)
+        self._card = _Card(alsaaudio.PCM_CAPTURE, uri, periods=CAPTURE_PERIODS, channels=least_channels(channel))
         self.raw = self._sorted(b"")
 
     def read(self) -> bytes | None:
@@ -61,7 +62,7 @@ class AlsaOutput:
     """A playback PCM; promises `OutputPcm`. Raises as AlsaInput."""
 
     def __init__(self, uri: DeviceUri) -> None:
-        self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, PLAYBACK_PERIODS)
+        self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, periods=PLAYBACK_PERIODS)
         self.channels, self.buffer_samples = self._card.channels, self._card.buffer_samples
 
     def write(self, pcm: bytes) -> bool:
@@ -78,33 +79,58 @@ class AlsaOutput:
 
 
 class _Card:
-    """An open PCM at 48 kHz s16, mono or stereo: the card itself, or else through ALSA's conversions."""
+    """An open PCM at 48 kHz s16 with at least so many channels: the card itself, or else through ALSA's conversions."""
 
-    def __init__(self, direction: int, uri: DeviceUri, periods: int) -> None:
-        key, code = _DIRECTIONS[direction]
-        self._name = f"{key}: {uri}"
+    def __init__(self, direction: int, uri: DeviceUri, *, periods: int, channels: int = 1) -> None:
+        key, self._code = _DIRECTIONS[direction]
+        self._name, self._direction = f"{key}: {uri}", direction
+        self._periods, self._least = periods, channels
         self._bad = 0
+        self.pcm: Any = None
         name = pcm_name(uri)
         if name is None:
             raise self.lost("no sound card at this USB path")
-        given: list[str] = []
-        for one in [name, f"plug{name}"] if name.startswith("hw:") else [name]:
-            # Stereo first: asked for mono, a device that converts would mix, and no channel be left to choose.
-            for channels in (2, 1):
-                try:
-                    self.pcm, info = _open(direction, one, channels, periods)
-                except alsaaudio.ALSAAudioError as problem:
-                    raise self.lost(str(problem)) from None
-                if (info["rate"], info["format_name"], info["channels"]) == (RATE_HZ, "S16_LE", channels):
-                    if given and one != name:
-                        log.info("%s: through ALSA's conversions, since the card gives %s", self._name, given[-1])
-                    self.channels, self.buffer_samples = channels, int(info["buffer_size"])
-                    return
-                given.append(f"{info['rate']} Hz, {info['format_name']}, channels: {info['channels']}")
-                self.close()
-        raise SoundCardMissing(
-            f"{self._name}: the card gives {given[0]}; needed are {RATE_HZ} Hz, S16_LE, channels: 2 or 1", code=code
-        )
+        info = self._negotiate(name)
+        self.channels, self.buffer_samples = int(info["channels"]), int(info["buffer_size"])
+        log.debug("%s: %s x %d periods of %d", self._name, _given(info), info["periods"], info["period_size"])
+
+    def _negotiate(self, name: str) -> dict[str, Any]:
+        """What is given in the end: ALSA refuses nothing, so that has to be read back."""
+        # Stereo rather than mono: asked for mono, a device that converts would mix, and no channel be left to choose.
+        info = self._open(name, channels=max(2, self._least))
+        if info["channels"] < self._least:
+            info = self._open(name, channels=MAX_CHANNELS)
+        card = info
+        if not _is_ours(info) and name.startswith("hw:"):
+            # With the card's own channels: others would be made up, or mixed.
+            info = self._open(f"plug{name}", channels=card["channels"])
+            if _is_ours(info):
+                log.info("%s: through ALSA's conversions, since the card gives %s", self._name, _given(card))
+        if not _is_ours(info) or info["channels"] < self._least:
+            self.close()
+            raise SoundCardMissing(
+                f"{self._name}: the card gives {_given(card)}; needed are {RATE_HZ} Hz, S16_LE, "
+                f"channels: {self._least} or more",
+                code=self._code,
+            )
+        return info
+
+    def _open(self, name: str, *, channels: int) -> dict[str, Any]:
+        if self.pcm is not None:
+            self.close()
+        try:
+            self.pcm = alsaaudio.PCM(
+                self._direction,
+                device=name,
+                rate=RATE_HZ,
+                channels=channels,
+                format=alsaaudio.PCM_FORMAT_S16_LE,
+                periodsize=PERIOD_SAMPLES,
+                periods=self._periods,
+            )
+        except alsaaudio.ALSAAudioError as problem:
+            raise self.lost(str(problem)) from None
+        return dict(self.pcm.info())
 
     def call(self, method: Callable[..., Any], *arguments: bytes) -> Any:
         """What `read` or `write` returns."""
@@ -130,15 +156,9 @@ class _Card:
                 stop()
 
 
-def _open(direction: int, name: str, channels: int, periods: int) -> tuple[Any, dict[str, Any]]:
-    """The PCM and what it gives: ALSA refuses nothing, so that has to be read back."""
-    pcm = alsaaudio.PCM(
-        direction,
-        device=name,
-        rate=RATE_HZ,
-        channels=channels,
-        format=alsaaudio.PCM_FORMAT_S16_LE,
-        periodsize=PERIOD_SAMPLES,
-        periods=periods,
-    )
-    return pcm, pcm.info()
+def _is_ours(info: dict[str, Any]) -> bool:
+    return (info["rate"], info["format_name"]) == (RATE_HZ, "S16_LE")
+
+
+def _given(info: dict[str, Any]) -> str:
+    return f"{info['rate']} Hz, {info['format_name']}, channels: {info['channels']}"

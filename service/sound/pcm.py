@@ -52,11 +52,9 @@ def one_channel(raw: Raw, channel: Channel) -> bytes:
         return raw.tobytes()
     if channel == "sum":
         return bytes(raw[:, :2].mean(axis=1).astype("<i2").tobytes())
-    return raw[:, least_channels(channel) - 1].tobytes()
+    return raw[:, 1 if channel == "right" else least_channels(channel) - 1].tobytes()
 
 
 def least_channels(channel: Channel) -> int:
-    """How many channels a device of several needs to have this one, which is the last of them."""
-    if isinstance(channel, int):
-        return channel
-    return 1 if channel == "left" else 2
+    """How many channels a device has to have. A mono one serves as the left, the right and the sum."""
+    return channel if isinstance(channel, int) else 1

@@ -165,7 +165,7 @@ def _decoded(path: Path, channel: Channel) -> Generator[Raw, None, None]:
     try:
         with path.open("rb") as file, av.open(file, mode="r") as container:
             for piece in _resampled(container, keep_all=isinstance(channel, int)):
-                if 1 < piece.shape[1] < least_channels(channel):
+                if piece.shape[1] < least_channels(channel):
                     raise ValueError(f"its channels: {piece.shape[1]}, wanted: channel {channel}")
                 heard = True
                 yield piece

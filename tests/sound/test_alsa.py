@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 import alsaaudio
@@ -22,6 +23,7 @@ from tests.fakes.sound import FakeEncoder
 
 CARD = parse_device("alsa:card=Booth")
 PERIOD = np.arange(480).astype("<i2")
+NUMBERED = np.arange(3 * 48_000) % 20_000 + 1  # each sample tells its place
 
 
 class Pretend:
@@ -44,7 +46,14 @@ class Pretend:
 
     def info(self):
         rate, name, channels = self.given
-        return {"rate": rate, "format_name": name, "channels": channels, "buffer_size": 480 * self.periods}
+        return {
+            "rate": rate,
+            "format_name": name,
+            "channels": channels,
+            "period_size": 480,
+            "periods": self.periods,
+            "buffer_size": 480 * self.periods,
+        }
 
     def read(self):
         return self._answer()
@@ -99,27 +108,33 @@ def pretend(monkeypatch):
 # -- opening ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("card", [stereo, mono, any_channels])
+def test_stereo_is_asked_for_and_what_is_given_is_taken(pretend, card):
+    fake = pretend(hw=card)
+    AlsaInput(CARD, channel="right")
+    assert fake.log == ["open hw:CARD=Booth 2"]  # asked for mono it might mix, and no channel be left to choose
+
+
 @pytest.mark.parametrize(
     ("card", "opened"),
-    [
-        (stereo, ["open hw:CARD=Booth 2"]),
-        (any_channels, ["open hw:CARD=Booth 2"]),  # else it might mix, and no channel be left to choose
-        (mono, ["open hw:CARD=Booth 2", "drop", "close", "open hw:CARD=Booth 1"]),
-    ],
+    [(any_channels, [5]), (lambda channels: (48_000, "S16_LE", 8 if channels == 8 else 2), [5, 8])],
 )
-def test_stereo_is_asked_for_first_and_what_is_given_counts(pretend, card, opened):
+def test_a_numbered_channel_is_asked_for_with_all_before_it_and_else_with_as_many_as_there_may_be(
+    pretend, card, opened
+):
     fake = pretend(hw=card)
-    AlsaInput(CARD, channel="left")
-    assert fake.log == opened
+    fake.answers = [(480, np.tile(np.arange(8, dtype="<i2")[: opened[-1]], 480).tobytes())]
+    line_in = AlsaInput(CARD, channel=5)
+    assert [entry for entry in fake.log if "open" in entry] == [f"open hw:CARD=Booth {asked}" for asked in opened]
+    assert set(np.frombuffer(line_in.read(), "<i2")) == {4}
 
 
 def test_a_card_of_another_rate_is_used_through_alsas_conversions_and_that_is_said(pretend, caplog):
     caplog.set_level(logging.INFO)
-    fake = pretend(hw=cd_rate, plughw=any_channels)
-    AlsaOutput(CARD)
-    assert fake.log[-1] == "open plughw:CARD=Booth 2"
-    assert fake.log.count("close") == 2
-    assert "44100 Hz" in caplog.text
+    fake = pretend(hw=lambda channels: (44_100, "S32_LE", 4), plughw=any_channels)
+    assert AlsaOutput(CARD).channels == 4  # the card's own: ALSA is not to mix
+    assert fake.log == ["open hw:CARD=Booth 2", "drop", "close", "open plughw:CARD=Booth 4"]
+    assert "44100 Hz, S32_LE" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -134,7 +149,14 @@ def test_a_card_that_cannot_do_the_work_is_refused_with_both_values(pretend, dev
         device()
     assert caught.value.code is code
     assert str(caught.value).startswith("audio.input" if code is FaultCode.SOUND_IN else "audio.output")
-    assert fake.log.count("close") == 4
+    assert fake.log.count("close") == 2
+
+
+def test_a_channel_that_the_card_has_not_is_refused(pretend):
+    fake = pretend(hw=stereo)
+    with pytest.raises(SoundCardMissing, match="gives 48000 Hz, S16_LE, channels: 2; needed .* channels: 3 or more$"):
+        AlsaInput(CARD, channel=3)
+    assert fake.log.count("close") == 2
 
 
 def test_a_card_that_is_not_there_is_lost_and_nothing_is_printed(capfd):
@@ -236,10 +258,88 @@ def test_closing_drops_first_and_never_raises(pretend, monkeypatch):
     assert fake.log[-1] == "close"
 
 
+# -- on simulated cards -----------------------------------------------------------------------------------------------
+
+CARDS = {
+    "only stereo": {"channels": "2", "formats": "S16_LE"},
+    "only mono": {"channels": "1", "formats": "S16_LE"},
+    "only eight channels": {"channels": "8", "formats": "S16_LE"},
+    "only 44.1 kHz": {"channels": "2", "rates": "44100", "formats": "S16_LE"},
+    "only S32": {"channels": "2", "formats": "S32_LE"},
+    "only periods of 512": {"channels": "2", "formats": "S16_LE", "periods": "512"},
+    "only periods of 1024": {"channels": "2", "formats": "S16_LE", "periods": "1024"},
+    "eight channels at 96 kHz in S32": {"channels": "8", "rates": "96000", "formats": "S32_LE"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CARDS)
+def test_line_out_is_heard_on_a_card_that_can_do(cards, kind):
+    card = cards(Booth=CARDS[kind])["Booth"]
+    line_out = AlsaOutput(CARD)
+    tone = np.repeat(NUMBERED[:48_000] // 4 + 1, line_out.channels).astype("<i2").reshape(-1, 480 * line_out.channels)
+    assert line_out.write(bytes(2 * line_out.channels * (line_out.buffer_samples - 480)) + tone[0].tobytes())
+    assert all(line_out.write(period.tobytes()) for period in tone[1:])
+    line_out.close()
+    channels, rate = int(CARDS[kind]["channels"]), int(CARDS[kind].get("rates", "48000"))
+    wide = CARDS[kind]["formats"] == "S32_LE"
+    heard = np.fromfile(card.file, "<i4" if wide else "<i2").reshape(-1, channels) / (65536 if wide else 1)
+    assert (heard == heard[:, :1]).all()
+    sounding = heard[np.flatnonzero(heard[:, 0])[0] :, 0]
+    slope = np.polyfit(np.arange(10_000), sounding[2000:12_000], 1)[0]
+    assert slope == pytest.approx(0.25 * 48_000 / rate, rel=0.01)  # at its pitch, on every channel
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CARDS)
+@pytest.mark.parametrize("channel", ["left", "right", "sum", 8])
+def test_the_chosen_channel_of_line_in_is_heard_or_that_it_is_missing_is_said(cards, kind, channel):
+    channels, wide = int(CARDS[kind]["channels"]), CARDS[kind]["formats"] == "S32_LE"
+    card = cards(Booth=CARDS[kind])["Booth"]
+    levels = 1000 * np.arange(1, channels + 1)
+    np.tile(levels * (65536 if wide else 1), 20_000).astype("<i4" if wide else "<i2").tofile(card.file)
+    if channel == 8 > channels:
+        with pytest.raises(SoundCardMissing, match=f"channels: {channels}; needed .* channels: 8 or more$"):
+            AlsaInput(CARD, channel=channel)
+        return
+    line_in = AlsaInput(CARD, channel=channel)
+    heard = np.frombuffer(b"".join(line_in.read() or b"" for _ in range(10)), "<i2")
+    line_in.close()
+    of_stereo = {"left": 1000, "right": 2000, "sum": 1500, 8: 8000}
+    assert np.median(heard) == pytest.approx(1000 if channels == 1 else of_stereo[channel], abs=2)
+    assert line_in.raw.shape[1] == channels
+
+
+@pytest.mark.slow
+def test_a_card_that_is_there_no_more_is_lost_and_one_that_somebody_has_is_told(cards):
+    card = cards(Booth={})["Booth"]
+    line_out = AlsaOutput(CARD)
+    with pytest.raises(DeviceLost, match=r"alsa:card=Booth: Device or resource busy"):
+        AlsaOutput(CARD)
+    line_out.write(bytes(4 * line_out.buffer_samples))
+    card.unplug()
+    with pytest.raises(DeviceLost, match="alsa:card=Booth: No such device"):
+        line_out.write(bytes(4 * 480))
+    line_out.close()
+
+
+@pytest.mark.slow
+def test_after_an_underrun_ten_writes_go_without_another(cards):
+    card = cards(Booth={})["Booth"]
+    line_out = AlsaOutput(CARD)
+    full = bytes(4 * line_out.buffer_samples)
+    line_out.write(full)
+    time.sleep(0.3)
+    assert not line_out.write(bytes(4 * 480))
+    assert line_out.write(full)
+    assert all(line_out.write(bytes(4 * 480)) for _ in range(10))
+    line_out.close()
+    assert [event.what for event in card.events] == ["start", "xrun", "start", "stop"]
+
+
 # -- on PulseAudio ----------------------------------------------------------------------------------------------------
 
 LINE_IN, LINE_OUT = parse_device("alsa:pcm=linein"), parse_device("alsa:pcm=lineout")
-NUMBERED = np.arange(3 * 48_000) % 20_000 + 1  # each sample tells its place
 
 
 @pytest.fixture

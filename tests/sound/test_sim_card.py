@@ -9,25 +9,9 @@ import alsaaudio
 import numpy as np
 import pytest
 
-from tests.fakes.sim_card import SimCards, needed
-
 pytestmark = pytest.mark.slow
 
 PERIOD = np.full(480, 1000, "<i2").tobytes()
-
-
-@pytest.fixture
-def cards(tmp_path, monkeypatch):
-    """Makes cards for the test's own process."""
-    needed()
-
-    def make(**cards):
-        made = SimCards(tmp_path, **cards)
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        return made
-
-    return make
 
 
 def opened(direction, name, *, channels=1, periods=4):
