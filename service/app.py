@@ -96,18 +96,17 @@ class Box:
 
     def frames(self) -> dict[str, int]:
         """What became of the frames of sound, counted since the start."""
-        captured = self.capture.stats
         out = self.line_out.frames
         return {
-            "captured": captured.captured,
+            "captured": self.capture.captured,
             "sent": self.rooms.packets_sent + self.sockets.packets_sent,
             **out,
-            "dropped": captured.dropped + out["dropped"],
+            "dropped": self.capture.dropped + out["dropped"],
         }
 
     def xruns(self) -> dict[str, int]:
         """Overruns of line-in, underruns of line-out."""
-        return {"input": self.capture.stats.xruns, "output": self.line_out.xruns}
+        return {"input": self.capture.xruns, "output": self.line_out.xruns}
 
     def alive(self, now_s: float) -> bool:
         """Whether both sound threads have moved lately; one whose device is declared lost tries to reopen it."""

@@ -39,7 +39,7 @@ async def until(condition) -> None:
 async def test_line_in_is_the_device_with_the_gain_of_the_settings(loaded):
     go, ended = threading.Event(), threading.Event()
     async with open_line_in(loaded(BOOTHD_AUDIO__INPUT__GAIN_DB="6.0"), go=go, ended=ended) as line_in:
-        await until(lambda: line_in.stats.captured)
+        await until(lambda: line_in.captured)
         assert line_in.level.peak_dbfs == -120
         go.set()
         await until(lambda: line_in.level.peak_dbfs > -120)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -19,10 +16,8 @@ from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.framer import FRAME_BYTES, Framer
 from service.dsp.meter import FullScale, Meter
 from service.sound.device_thread import DeviceThread
+from service.sound.outgoing import Outgoing
 from service.sound.pcm import InputPcm
-
-QUEUE_FRAMES = 5
-ABSENT_S = 1.0
 
 
 class Encoder(Protocol):
@@ -30,15 +25,6 @@ class Encoder(Protocol):
 
     def encode(self, pcm: bytes) -> bytes:
         """The packet of exactly one frame."""
-
-
-@dataclass(slots=True)
-class CaptureStats:
-    """Counted since the start."""
-
-    captured: int = 0  # frames encoded, the silence that stands for a lost device included
-    dropped: int = 0  # frames that nobody took in time while somebody listened
-    xruns: int = 0
 
 
 class Capture:
@@ -58,13 +44,11 @@ class Capture:
         self._encoder, self._go, self._clock = encoder, go, clock
         self._gain = 10 ** (gain_db / 20)
         self._framer = Framer()
-        self._sent = 0
         self._heard_s: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[EncodedFrame] = deque()
-        self._ready = asyncio.Event()
-        self._read_s = -math.inf
-        self.stats = CaptureStats()
+        self._outgoing = Outgoing(silence=encoder.encode(bytes(FRAME_BYTES)), clock=clock)
+        self.captured = 0  # frames encoded since the start, the silence that stands for a lost device included
+        self.xruns = 0
         self.meter, self._full_scale = meter or Meter(), FullScale()
         self._thread = DeviceThread(
             name="line-in",
@@ -114,26 +98,13 @@ class Capture:
         return self._thread.reopens
 
     async def read(self) -> EncodedFrame:
-        """The oldest frame, at most 100 ms old. While nobody reads, frames go by."""
-        if self._is_nobody_there():
-            self._queue.clear()
-        while not self._queue:
-            self._ready.clear()
-            await self._ready.wait()
-        self._read_s = self._clock()
-        return self._queue.popleft()
+        """See `Outgoing.read`."""
+        return await self._outgoing.read()
 
-    def _push(self, frame: EncodedFrame) -> None:
-        """On the event loop."""
-        if len(self._queue) == QUEUE_FRAMES:
-            # Full while the link is being negotiated; the oldest frame is the least useful.
-            self._queue.popleft()
-            self.stats.dropped += not self._is_nobody_there()
-        self._queue.append(frame)
-        self._ready.set()
-
-    def _is_nobody_there(self) -> bool:
-        return self._clock() - self._read_s > ABSENT_S
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody took in time while somebody listened."""
+        return self._outgoing.dropped
 
     # -- the thread ---------------------------------------------------------------------------------------------
 
@@ -142,7 +113,7 @@ class Capture:
         self._skip_lost_time(block)  # opening takes its time
         while True:
             if block is None:
-                self.stats.xruns += 1
+                self.xruns += 1
                 self._skip_lost_time(block)
             else:
                 self._heard_s = self._clock()
@@ -167,12 +138,11 @@ class Capture:
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 
     def _take(self, pcm: bytes) -> None:
-        for count, frame in self._framer.push(pcm):
-            self.stats.captured += 1
-            encoded = EncodedFrame(self._sent & 0xFFFF, count * FRAME_SAMPLES & 0xFFFFFFFF, self._encoder.encode(frame))
-            self._sent += 1
+        for number, frame in self._framer.push(pcm):
+            self.captured += 1
+            payload = self._encoder.encode(frame)
             with contextlib.suppress(RuntimeError):  # the loop is closed: the box ends, and this thread next
-                self._loop.call_soon_threadsafe(self._push, encoded)
+                self._loop.call_soon_threadsafe(self._outgoing.push, number, payload)
 
     def _silence(self) -> None:
         """The vendor wants no gap: silence flows while there is no device."""

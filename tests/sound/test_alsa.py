@@ -413,7 +413,7 @@ async def test_cards_that_are_unplugged_come_back_by_themselves(server):
     directions = (capture, playback)
     for direction in directions:
         direction.start()
-    await until(lambda: capture.stats.captured > 5)
+    await until(lambda: capture.captured > 5)
     assert capture.lost is playback.lost is None
 
     await asyncio.to_thread(server.kill)
