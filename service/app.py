@@ -86,7 +86,7 @@ class Box:
                 "output": asdict(self.line_out.level),
             },
             "devices": {
-                "input": {"lost": self.capture.lost},
+                "input": {"lost": self.capture.lost, "backlog_s": self.capture.backlog_s},
                 "output": {"lost": next(map(str, self.line_out.faults), None)},
                 "outputs": [_card(device, card.playback) for device, card in self.line_out.cards.items()],
             },

@@ -123,8 +123,10 @@ class Conductor:
             self._pausing = not self._pausing
             if self._pausing:
                 self._talk.task.pause()
+                self._line_in.hold()
             else:
                 self._talk.task.resume()
+                self._line_in.keep()
 
     def look_again(self) -> None:
         """Something outside has changed, such as the network: a wait ends now."""
@@ -174,6 +176,7 @@ class Conductor:
     async def _until_on_air(self) -> None:
         self._ended.clear()
         if not self._on_air:
+            self._line_in.clear()
             self._enter(Phase.READY)
         while not self._on_air or (self._sound_fault is not None and not self._partly):
             self._changed.clear()
@@ -312,9 +315,10 @@ class Conductor:
         if task.running and not link.alive:
             self._lose_room(link)
         elif task.running:
+            if task.going:
+                self._line_in.go()
             if self._phase is not Phase.LIVE:
                 self._network_is_there()
-                self._line_in.go()
                 self._enter(Phase.LIVE)
         elif task.paused:
             self._enter(Phase.PAUSED)

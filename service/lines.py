@@ -33,6 +33,7 @@ async def open_line_in(settings: Settings, *, go: threading.Event, ended: thread
         encoder=OpusEncoder(),
         go=go,
         gain_db=keys.gain_db,
+        pre_roll_s=keys.pre_roll_s,
         meter=Meter(silence_dbfs=keys.silence_dbfs, silent_after_s=keys.silence_alarm_after_s),
     )
     capture.start()

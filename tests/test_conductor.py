@@ -104,7 +104,7 @@ async def test_from_the_button_to_the_end():
         box.conductor.ask(ToggleLive())
         await box.until(Phase.LIVE)
         assert (box.status.wanted, box.status.confirmed, box.status.control) == (ES, ES, "datachannel")
-        assert box.line_in.started == 1 and box.line_out.heard == ["es"]
+        assert box.line_in.told == ["clear", "go"] and box.line_out.heard == ["es"]
         box.conductor.ask(NextPair())
         assert (box.status.wanted, box.status.confirmed) == (FR, ES)
         await asyncio.sleep(3)
@@ -114,6 +114,7 @@ async def test_from_the_button_to_the_end():
         await box.until(Phase.READY)
         assert box.status.confirmed is None and box.line_out.heard[-1] == "-"
         assert box.said == ["create", "join", "set_task es", "set_task fr", "end_task", "leave", "delete"]
+        assert box.line_in.told == ["clear", "go", "clear"]
 
 
 @story
@@ -134,7 +135,7 @@ async def test_pause_and_resume():
         box.conductor.ask(ToggleLive())
         await box.until(Phase.LIVE)
         assert box.said[2:] == ["set_task es", "pause_task", "set_task es"]
-        assert box.line_in.started == 2  # harmless: a recording starts once
+        assert box.line_in.told == ["go", "hold", "keep", "go"]
 
 
 @story
@@ -496,6 +497,36 @@ async def test_a_websocket_that_is_the_only_way_is_waited_for():
         await box.until(Phase.LIVE)
         box.world.sockets[0].close()
         await box.until(Phase.WAITING)
+
+
+@story
+async def test_after_a_pause_taken_back_line_in_goes_on_when_what_is_said_is_translated():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        for command in (ToggleLive(), ToggleLive()):  # before the cloud was told
+            box.conductor.ask(command)
+        await asyncio.sleep(1)
+        assert box.said[2:] == ["set_task es"] and box.line_in.told == ["go", "hold", "keep", "go"]
+        for command in (ToggleLive(), ToggleLive()):  # and after that
+            box.conductor.ask(command)
+            await asyncio.sleep(0.1)
+        assert box.status.phase is Phase.LIVE and box.said[3:] == ["pause_task"]
+        await asyncio.sleep(0.3)
+        assert box.status.phase is Phase.PAUSED and box.line_in.told[4:] == ["hold", "keep"]
+        await box.until(Phase.LIVE)
+        assert box.said[4:] == ["set_task es"] and box.line_in.told[4:] == ["hold", "keep", "go"]
+
+
+@story
+async def test_a_pause_asked_for_while_preparing_holds_line_in_at_once():
+    async with stage() as box:
+        await box.until(Phase.PREPARING)
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.PAUSED)
+        assert box.line_in.told == ["hold"]
+        box.conductor.ask(NextPair())
+        await asyncio.sleep(3)
+        assert box.line_in.told == ["hold"]
 
 
 @story

@@ -29,7 +29,17 @@ class LineIn(EncodedSource, Protocol):
     """The speaker."""
 
     def go(self) -> None:
-        """The first LIVE: a recording starts now, a card has been running all along."""
+        """LIVE: a recording starts, the first time; after a pause what was kept is sent from its first word on, in real
+        time."""
+
+    def hold(self) -> None:
+        """Paused: silence flows; the last that is said is kept."""
+
+    def keep(self) -> None:
+        """A person wants to go on, and it will take a while: all that is said from now on is kept."""
+
+    def clear(self) -> None:
+        """A person has ended it: nothing that was kept is sent."""
 
 
 class LineOut(Protocol):

@@ -88,6 +88,12 @@ class TranslationTask:
         return self._state is _State.RUNNING
 
     @property
+    def going(self) -> bool:
+        """Whether what is said now is translated: it runs, and no pause is wished for, asked for or being undone."""
+        undone = self._ask is not None and self._ask.patience is START
+        return self.running and not self._pausing and not undone
+
+    @property
     def paused(self) -> bool:
         """Whether the cloud keeps the task without running it."""
         return self._state is _State.PAUSED

@@ -16,6 +16,7 @@ class AudioInput(Section):
     device: Device | None = None
     channel: Annotated[Literal["left", "right", "sum"] | int, BeforeValidator(values.channel)] = "left"
     gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
+    pre_roll_s: Annotated[float, Duration("0s", "4s", per_s=True)] = Field(default=2.5, alias="pre_roll")
     silence_dbfs: float = Field(default=-50.0, ge=-100, le=-20, allow_inf_nan=False)
     silence_alarm_after_s: Annotated[float, Duration("1s", "1h", per_s=True)] = Field(
         default=30.0, alias="silence_alarm_after"

@@ -14,6 +14,7 @@ import numpy as np
 from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.framer import FRAME_BYTES, Framer
+from service.dsp.catch_up import CatchUp
 from service.dsp.meter import FullScale, Meter
 from service.sound.device_thread import DeviceThread
 from service.sound.outgoing import Outgoing
@@ -38,12 +39,14 @@ class Capture:
         go: threading.Event,
         gain_db: float = 0.0,
         meter: Meter | None = None,
+        pre_roll_s: float = 2.5,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._encoder, self._go, self._clock = encoder, go, clock
         self._gain = 10 ** (gain_db / 20)
         self._framer = Framer()
+        self._catch_up = CatchUp(pre_roll_s=pre_roll_s)
         self._heard_s: float | None = None
         self._loop = asyncio.get_running_loop()
         self._outgoing = Outgoing(silence=encoder.encode(bytes(FRAME_BYTES)), clock=clock)
@@ -65,8 +68,26 @@ class Capture:
         self._thread.start()
 
     def go(self) -> None:
-        """The first LIVE: a recording starts; a card has been running all along."""
+        """LIVE: a recording starts; of what was kept the first word is next."""
         self._go.set()
+        self._catch_up.go()
+
+    def hold(self) -> None:
+        """Paused: silence flows, and the last of what comes is kept."""
+        self._catch_up.hold()
+
+    def keep(self) -> None:
+        """On the way back from a pause: all that comes is kept."""
+        self._catch_up.keep()
+
+    def clear(self) -> None:
+        """The broadcast has ended: nothing that was kept is to be heard."""
+        self._catch_up.clear()
+
+    @property
+    def backlog_s(self) -> float:
+        """How much later than it came sound is sent now, after a pause."""
+        return self._catch_up.backlog_s
 
     async def stop(self) -> None:
         """Stop the thread; one that hangs in its device is left behind after half a second."""
@@ -140,7 +161,7 @@ class Capture:
     def _take(self, pcm: bytes) -> None:
         for number, frame in self._framer.push(pcm):
             self.captured += 1
-            payload = self._encoder.encode(frame)
+            payload = self._encoder.encode(self._catch_up.next(np.frombuffer(frame, np.int16)).tobytes())
             with contextlib.suppress(RuntimeError):  # the loop is closed: the box ends, and this thread next
                 self._loop.call_soon_threadsafe(self._outgoing.push, number, payload)
 

@@ -164,13 +164,26 @@ class FakeSocket:
 
 
 class FakeLineIn:
-    """core.ports.LineIn; nobody reads it here."""
+    """core.ports.LineIn; nobody reads it here. Notes what it is told, repetitions left out."""
 
     def __init__(self) -> None:
-        self.started = 0
+        self.told: list[str] = []
 
     def go(self) -> None:
-        self.started += 1
+        self._note("go")
+
+    def hold(self) -> None:
+        self._note("hold")
+
+    def keep(self) -> None:
+        self._note("keep")
+
+    def clear(self) -> None:
+        self._note("clear")
+
+    def _note(self, verb: str) -> None:
+        if self.told[-1:] != [verb]:
+            self.told.append(verb)
 
     async def read(self):
         raise AssertionError("sound does not pass through the conductor")

@@ -239,6 +239,33 @@ async def test_a_card_that_hangs_is_replaced_by_silence():
     assert [frame.payload for frame in held] == [b"0"] * 3 and held[0].timestamp > first.timestamp
 
 
+async def test_paused_silence_is_sent_and_after_it_what_was_kept_in_its_order():
+    line_in = FakeInput()
+    async with Desk(line_in) as desk:
+
+        async def speak(*values: int) -> None:
+            before = len(desk.encoder.encoded)
+            for value in values:
+                line_in.blocks.put(frame_of(value))
+            await until(lambda: len(desk.encoder.encoded) == before + len(values))
+
+        await speak(1000)
+        desk.capture.hold()
+        await speak(*range(2000, 2005))
+        desk.capture.keep()
+        await speak(*range(3000, 3003))
+        assert desk.capture.backlog_s == 0.0
+        desk.capture.go()
+        await speak(*range(4000, 4009))
+        assert desk.capture.backlog_s == pytest.approx(0.14)
+        desk.capture.clear()
+        await speak(5000)
+    sent = [value for value in desk.encoder.encoded if value]
+    # 2000 fades out, and 2001 in.
+    assert sent == [1000, 1999, *range(2002, 2005), *range(3000, 3003), 4000, 4001, 5000]
+    assert len(desk.encoder.encoded) == 19
+
+
 async def test_go_starts_the_recording():
     async with Desk(FakeInput()) as desk:
         assert not desk.go.is_set()
