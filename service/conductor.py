@@ -18,7 +18,7 @@ from service.concurrency import first_of
 from service.control import Control, Controls
 from service.core.backoff import Backoff
 from service.core.captions import Caption
-from service.core.commands import Command, End, Mute, NextPair, ToggleLive
+from service.core.commands import Command, End, Floor, Mute, NextPair, ToggleLive
 from service.core.errors import (
     Cause,
     CloudUnreachable,
@@ -101,6 +101,9 @@ class Conductor:
                 self._line_out.mute(muted)
                 self._board.update(muted=muted)
                 return
+            case Floor(on):
+                self._board.update(floor_chosen=(not self._board.status.floor_chosen) if on is None else on)
+                return
             case NextPair():
                 self._want(self._menu.after(self._wanted))
             case End():
@@ -127,6 +130,11 @@ class Conductor:
             else:
                 self._talk.task.resume()
                 self._line_in.keep()
+
+    @property
+    def phase(self) -> Phase:
+        """Where the story is; the board shows FAULT instead while a card is lost."""
+        return self._phase
 
     def look_again(self) -> None:
         """Something outside has changed, such as the network: a wait ends now."""

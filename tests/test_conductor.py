@@ -10,7 +10,7 @@ import pytest
 from service.board import Board
 from service.conductor import Conductor
 from service.control import Controls
-from service.core.commands import End, Mute, NextPair, ToggleLive
+from service.core.commands import End, Floor, Mute, NextPair, ToggleLive
 from service.core.errors import (
     Cause,
     CloudRejected,
@@ -144,6 +144,15 @@ async def test_mute_needs_no_session():
         for asked, muted in ((None, True), (None, False), (True, True), (True, True), (False, False)):
             box.conductor.ask(Mute(asked))
             assert (box.status.muted, box.line_out.muted) == (muted, muted)
+
+
+@story
+async def test_the_floor_needs_no_session():
+    async with stage(autostart=False) as box:
+        for asked, chosen in ((None, True), (None, False), (True, True), (True, True), (False, False)):
+            box.conductor.ask(Floor(asked))
+            assert box.status.floor_chosen == chosen
+            assert ("floor is selected" in summary(box.status)) == chosen
 
 
 @story

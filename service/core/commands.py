@@ -27,4 +27,11 @@ class Mute:
     on: bool | None = None
 
 
-Command = NextPair | ToggleLive | End | Mute
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Line-out plays the speaker's own sound instead of the translation, or does so no more; None turns it over."""
+
+    on: bool | None = None
+
+
+Command = NextPair | ToggleLive | End | Mute | Floor

@@ -55,6 +55,7 @@ class LampClass(Enum):
     NO_NETWORK = "no network yet"
     CONNECTING = "connecting or reconnecting"
     SOUND_LOST = "reconnecting, and the listeners have lost sound"
+    FALLBACK = "the floor sounds instead of the translation"
     OFF_AIR = "off air by choice"
     INPUT_SILENT = "live, but line-in has been silent for too long"
     LIVE = "live"
@@ -68,6 +69,7 @@ FACES = {
     LampClass.NO_NETWORK: (FAST, OFF, OFF),
     LampClass.CONNECTING: (ON, FAST, OFF),
     LampClass.SOUND_LOST: (ON, FAST, SLOW),
+    LampClass.FALLBACK: (ON, OFF, SLOW),
     LampClass.OFF_AIR: (ON, SLOW, OFF),
     LampClass.INPUT_SILENT: (ON, ON, SLOW),
     LampClass.LIVE: (ON, ON, OFF),
@@ -88,10 +90,12 @@ def lamp_class(status: Status) -> LampClass:
         return LampClass.NO_NETWORK
     if status.phase in _ON_THE_WAY:
         return LampClass.SOUND_LOST if status.listeners_lost_sound else LampClass.CONNECTING
-    if status.phase is Phase.PAUSED or (status.phase is Phase.LIVE and status.muted):
-        return LampClass.OFF_AIR
-    if status.phase is not Phase.LIVE:
+    if status.phase is Phase.READY:
         return LampClass.READY
+    if status.phase is Phase.PAUSED or status.muted or status.floor_chosen:
+        return LampClass.OFF_AIR
+    if status.fallback:
+        return LampClass.FALLBACK
     return LampClass.INPUT_SILENT if status.input_silent else LampClass.LIVE
 
 

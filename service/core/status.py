@@ -26,7 +26,8 @@ class Status:
     `wanted` is what the person chose, `confirmed` what the cloud says it runs. `fault` stands in FAULT, and in
     WAITING it names what was lost. `network` is False while the cloud cannot be reached, `network_overdue` once that
     has lasted so long that a person should look. `lamp_test` is True during the first second.
-    `listeners_lost_sound`: the session that was lost had been heard.
+    `listeners_lost_sound`: the session that was lost had been heard. `floor_chosen`: a person wants the speaker's own
+    sound in line-out; `fallback`: it, or a tone, stands in for a translation that is gone.
     """
 
     phase: Phase = Phase.STARTING
@@ -34,6 +35,8 @@ class Status:
     wanted: LanguagePair | None = None
     confirmed: LanguagePair | None = None
     muted: bool = False
+    floor_chosen: bool = False
+    fallback: bool = False
     fault: Fault | None = None
     notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
     sound_notices: tuple[str, ...] = ()  # of line-in and line-out
@@ -51,6 +54,8 @@ class Status:
 def summary(status: Status) -> str:
     """The picture in one line, for `systemctl status` and logs."""
     parts = [status.phase.name + (", muted" if status.muted else "")]
+    if status.floor_chosen or status.fallback:
+        parts.append("the floor is selected" if status.floor_chosen else "the floor stands in for the translation")
     if status.wanted is not None:
         wanted, confirmed = status.wanted, status.confirmed
         running = f", {confirmed.name} confirmed" if confirmed and confirmed != wanted else ""
@@ -81,6 +86,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "wanted": status.wanted.name if status.wanted else None,
         "confirmed": status.confirmed.name if status.confirmed else None,
         "muted": status.muted,
+        "floor": {"chosen": status.floor_chosen, "fallback": status.fallback},
         "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},
         "network": status.network,
         "transport": status.transport,

@@ -15,12 +15,15 @@ ES, FR, DE = (LanguagePair(f"en to {code}", "en", (code,)) for code in ("es", "f
 
 def every_status():
     faults = [None, *(Fault(code, "Any", "any") for code in FaultCode)]
-    flags = list(itertools.product((False, True), repeat=6))
-    for phase, fault, (muted, network, overdue, test, lost, silent) in itertools.product(Phase, faults, flags):
+    flags = list(itertools.product((False, True), repeat=8))
+    for phase, fault, given in itertools.product(Phase, faults, flags):
+        muted, floor, fallback, network, overdue, test, lost, silent = given
         yield Status(
             phase=phase,
             fault=fault,
             muted=muted,
+            floor_chosen=floor,
+            fallback=fallback,
             network=network,
             network_overdue=overdue,
             lamp_test=test,
@@ -43,7 +46,8 @@ def test_the_lamps_never_lie_about_what_the_room_hears():
         link, live, alert = face(status)
         if status.lamp_test:
             continue
-        assert (live == ON) == (status.phase is Phase.LIVE and not status.muted), status
+        translated = not (status.muted or status.floor_chosen or status.fallback)
+        assert (live == ON) == (status.phase is Phase.LIVE and translated), status
         assert (alert in CODES.values()) == (lamp_class(status) is LampClass.FAULT), status
         assert status.phase is not Phase.FAULT or alert in CODES.values(), status
         assert link != ON or status.network or status.phase not in (Phase.WAITING, Phase.FAULT), status
@@ -70,6 +74,10 @@ def fault(code: FaultCode) -> Fault:
         (Status(phase=Phase.LIVE, muted=True), "on slow off"),
         (Status(phase=Phase.LIVE, muted=True, input_silent=True), "on slow off"),
         (Status(phase=Phase.READY, input_silent=True), "on off off"),
+        (Status(phase=Phase.LIVE, floor_chosen=True), "on slow off"),
+        (Status(phase=Phase.LIVE, fallback=True), "on off slow"),
+        (Status(phase=Phase.LIVE, fallback=True, muted=True), "on slow off"),
+        (Status(phase=Phase.WAITING, fallback=True, listeners_lost_sound=True), "on fast slow"),
         (Status(phase=Phase.PAUSED), "on slow off"),
         (Status(phase=Phase.WAITING, fault=fault(FaultCode.SERVICE)), "on fast off"),
         (Status(phase=Phase.WAITING, listeners_lost_sound=True), "on fast slow"),
