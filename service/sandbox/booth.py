@@ -207,6 +207,8 @@ class Booth:
         if spoken is None:
             # Up to a tenth of a second of arithmetic, which must not hold up the voices of others.
             spoken = await asyncio.to_thread(self._voices.repeat, audio, target)
+        if self._run is not None and not self._run.spoken:
+            spoken = b""
         if self._outlets.say(target, spoken, identity):
             self._say(Said(identity, target, text if text is not None else REPEATED))
 

@@ -61,6 +61,7 @@ FAULTS: dict[str, Fault] = {
         Fault("no-last-chunk", "no piece of sound over the socket says that it is the last of its sentence"),
         Fault("close-1008", "management sockets are closed with 1008"),
         Fault("lossy-replies", "what is said over data packets comes on the lossy channel"),
+        Fault("voiceless", "what a task set from now on translates is captioned and never spoken"),
         Fault("pause-drops-tracks", "the translated tracks are gone while a task is paused"),
         # The room
         Fault("old-server", "no track ids in offers and WMS* without a blank, as LiveKit before 1.9.1"),

@@ -9,14 +9,14 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 from aiohttp import web
 
 from service.sandbox import pipe
 from service.sandbox.management import ManagementTask, Output, State
-from service.sandbox.orders import Close, Heard, Outgoing, Pause, Said, Spoken
+from service.sandbox.orders import Close, Heard, Outgoing, Pause, Run, Said, Spoken
 from service.sandbox.outbox import CLOSE_S, Outbox
 from service.sandbox.tokens import Grant, TokenRefused
 
@@ -194,6 +194,8 @@ class Hub:
                     self._send(room, session, payload.decode(), to)
                 case Close(code):
                     _close(session, code)
+                case Run() if self._fault("voiceless"):
+                    self._order(room, replace(output, spoken=False))
                 case order:
                     self._order(room, order)
                     if isinstance(order, Pause) and self._fault("pause-drops-tracks"):

@@ -21,13 +21,15 @@ class Outgoing:
 class Run:
     """Interpret with these settings from now on, whatever ran before. `pipeline` has every default filled in.
 
-    Sound comes from the room and goes there, or, `over_socket`, comes as Sound and goes as Spoken.
+    Sound comes from the room and goes there, or, `over_socket`, comes as Sound and goes as Spoken. What is not `spoken`
+    is captioned all the same.
     """
 
     source: str
     targets: tuple[str, ...]
     pipeline: dict[str, Any] = field(hash=False)
     over_socket: bool = False
+    spoken: bool = True
 
 
 @dataclass(frozen=True, slots=True)

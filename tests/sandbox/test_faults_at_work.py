@@ -325,6 +325,7 @@ LOOKS: dict[str, tuple[Any, Any, Any, Any]] = {  # name: value, look, seen with 
     "refuse-track": (None, acceptance, False, True),
     "no-interpreter": (None, company, False, True),
     "late-interpreter": (5, company, False, True),
+    "voiceless": (None, spoken, (1, False), (1, True)),
     "pause-drops-tracks": (None, tracks_in_a_pause, 0, 1),
     "lossy-replies": (None, reliability, False, True),
 }

@@ -148,6 +148,13 @@ def test_a_pause_may_drop_the_tracks_and_replies_may_be_lossy(desk):
     assert reply.to == BOX and not reply.reliable
 
 
+def test_a_task_may_be_voiceless(desk):
+    desk.faults |= {"voiceless"}
+    desk.say(ES)
+    desk.wait(1)
+    assert [order.spoken for order in desk.new() if isinstance(order, Run)] == [False]
+
+
 def test_silence_and_queue_levels_reach_the_task():
     desk = Desk()
     desk.hub.opened("r", publisher=BOX, task=ManagementTask(input_timeout_s=10))

@@ -10,7 +10,7 @@ EVERYTHING = [
     pipe.Send("{}", reliable=False),
     pipe.Unpublish(),
     Run("en", ("es", "fr"), {"translations": [{"target_language": "es"}]}),
-    Run("en", ("es",), {}, over_socket=True),
+    Run("en", ("es",), {}, over_socket=True, spoken=False),
     Sound("AAAA", 24_000, 1),
     Pause(),
     Stop(force=True),
