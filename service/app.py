@@ -24,12 +24,14 @@ from service.control import Controls
 from service.core import lamps as lamp_table
 from service.core import socket_audio
 from service.core.captions import Caption
+from service.core.floor import FloorRules, Programme
 from service.core.routes import channel_names
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Fault, Status, as_json
 from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.feedback import FeedbackCheck
 from service.dsp.limiter import NOTICE as TOO_LOUD
+from service.fallback import Fallback
 from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
@@ -65,6 +67,7 @@ class Box:
     name: str
     board: Board
     conductor: Conductor
+    fallback: Fallback
     capture: Capture
     line_out: LineOut
     rooms: Rooms
@@ -139,7 +142,14 @@ async def open_box(
         stack.push_async_callback(_connections_closed)
         rooms, sockets = Rooms(), _sockets()
         line_out = await stack.enter_async_context(open_line_out(settings))
-        capture = await stack.enter_async_context(open_line_in(settings, go=go, ended=recording_ended))
+        capture = await stack.enter_async_context(
+            open_line_in(settings, go=go, ended=recording_ended, on_sound=line_out.put_floor)
+        )
+
+        def heard(caption: Caption) -> None:
+            fallback.caption(caption)
+            on_caption(caption)
+
         conductor = Conductor(
             board=board,
             menu=settings.menu(),
@@ -148,8 +158,15 @@ async def open_box(
             line_in=capture,
             line_out=line_out,
             autostart=settings.box.autostart == "always",
-            on_caption=on_caption,
+            on_caption=heard,
             on_outage=journal.on_outage,
+        )
+        fallback = Fallback(
+            board=board,
+            rules=_floor_rules(settings),
+            routes=settings.audio.output.routes(),
+            phase=lambda: conductor.phase,
+            line_out=line_out,
         )
         buttons = Buttons(
             pins=pins, ask=conductor.ask, **{name: pin.pin for name, pin in settings.buttons if pin is not None}
@@ -157,7 +174,7 @@ async def open_box(
         stack.callback(buttons.close)
         box = Box(
             settings.box.name,
-            *(board, conductor, capture, line_out, rooms, sockets, lamps),
+            *(board, conductor, fallback, capture, line_out, rooms, sockets, lamps),
             Path(settings.http.socket),
             [FeedbackCheck(capture.meter.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
@@ -199,6 +216,7 @@ async def run_box(box: Box) -> None:
         tasks.create_task(_watch_sound(box))
         tasks.create_task(_watch_feedback(box))
         tasks.create_task(_watch_addresses(box))
+        tasks.create_task(box.fallback.run())
         tasks.create_task(box.conductor.run())
 
 
@@ -247,6 +265,16 @@ async def _watch_addresses(box: Box) -> None:
 async def _connections_closed() -> None:
     """Peer connections close in the background; what takes longer goes down with the process."""
     await asyncio.wait({asyncio.ensure_future(peers.closed())}, timeout=CLOSING_S)
+
+
+def _floor_rules(settings: Settings) -> FloorRules:
+    keys = settings.fallback
+    return FloorRules(
+        fallback=None if keys.mode == "silence" else Programme(keys.mode),
+        after_s=keys.after_s,
+        return_after_s=keys.return_after_s,
+        off_air=Programme(settings.audio.output.off_air),
+    )
 
 
 def _sockets() -> AudioSockets:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from service.board import Board
 from service.core.captions import Caption
 from service.core.floor import FloorRules, FloorWatch, Programme
 from service.core.phase import Phase
+from service.core.routes import Route, unheard
 from service.core.status import Status
 
 LOOK_S = 0.1
@@ -34,12 +35,13 @@ class Fallback:
         *,
         board: Board,
         rules: FloorRules,
+        routes: Sequence[Route],
         phase: Callable[[], Phase],
         line_out: Listeners,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._board, self._phase, self._line_out, self._clock = board, phase, line_out, clock
-        self._watch = FloorWatch(rules)
+        self._watch, self._routes = FloorWatch(rules), routes
 
     def caption(self, caption: Caption) -> None:
         """Somebody said this."""
@@ -64,11 +66,12 @@ class Fallback:
         status = self._board.status
         pair = status.confirmed or status.wanted
         targets = pair.targets if pair is not None else ()
+        unrouted = unheard(targets, self._routes)
         programmes = self._watch.look(
             self._clock(),
             phase=self._phase(),
             chosen=status.floor_chosen,
-            heard_s={target: self._line_out.heard_s(target) for target in targets},
+            heard_s={target: self._line_out.heard_s(target) for target in targets if target not in unrouted},
         )
         self._line_out.play(programmes)
         self._board.update(fallback=self._watch.fallen_back)

@@ -10,28 +10,34 @@ from pathlib import Path
 from service.core.audio import RATE_HZ
 from service.core.devices import parse_device
 from service.core.routes import Route
+from service.dsp.bridge import Bridge
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
 from service.dsp.playout import Playout
 from service.settings import Settings
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
+from service.sound.floor import Floor, Samples
 from service.sound.line_out import Card, LineOut
 from service.sound.opus import OpusDecoder, OpusEncoder
 from service.sound.pcm import InputPcm, OutputPcm
 from service.sound.playback import Playback
+from service.sound.resampler import SoxrResampler
 from service.sound.tracks import Tracks
 from service.sound.wav import WavInput, WavOutput
 
 
 @asynccontextmanager
-async def open_line_in(settings: Settings, *, go: threading.Event, ended: threading.Event) -> AsyncIterator[Capture]:
+async def open_line_in(
+    settings: Settings, *, go: threading.Event, ended: threading.Event, on_sound: Callable[[Samples], object] = len
+) -> AsyncIterator[Capture]:
     """Line-in, its thread running. A recording starts with `go` and sets `ended`."""
     keys = settings.audio.input
     capture = Capture(
         open_pcm=_input(settings, go, ended),
         encoder=OpusEncoder(),
         go=go,
+        on_sound=on_sound,
         gain_db=keys.gain_db,
         pre_roll_s=keys.pre_roll_s,
         meter=Meter(silence_dbfs=keys.silence_dbfs, silent_after_s=keys.silence_alarm_after_s),
@@ -60,21 +66,34 @@ async def open_line_out(settings: Settings) -> AsyncIterator[LineOut]:
 def _card(settings: Settings, device: str, routes: Sequence[Route]) -> Card:
     keys = settings.audio.output
     ramp_samples = keys.ramp_ms * RATE_HZ // 1000
+    crossfade_samples = settings.fallback.crossfade_ms * RATE_HZ // 1000
     tracks = Tracks(
         routes=routes,
         known=[target for pair in settings.menu().pairs for target in pair.targets],
         new_playout=lambda: Playout(decoder=OpusDecoder(), min_target_s=keys.playout_min_ms / 1000),
         ramp_samples=ramp_samples,
+        crossfade_samples=crossfade_samples,
+    )
+    floor = Floor(
+        routes=routes,
+        bridge=Bridge(resampler=SoxrResampler()),
+        crossfade_samples=crossfade_samples,
+        under=None if keys.floor_mix_db is None else _late_bridge(keys.floor_mix_delay_ms),
+        under_db=keys.floor_mix_db or 0.0,
     )
     playback = Playback(
         open_pcm=_output(device, channels=1 if {route.channel for route in routes} == {"both"} else 2),
-        sources=[tracks],
+        sources=[tracks, floor],
         new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
         ramp_samples=ramp_samples,
         stereo=len({route.channel for route in routes}) > 1,
         name="line-out" if len(settings.audio.output.route) <= 1 else f"line-out {device}",
     )
-    return Card(playback, tracks)
+    return Card(playback, tracks, floor)
+
+
+def _late_bridge(delay_ms: int) -> Bridge:
+    return Bridge(resampler=SoxrResampler(), delay_s=delay_ms / 1000)
 
 
 def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> Callable[[], InputPcm]:

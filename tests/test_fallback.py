@@ -1,7 +1,12 @@
 """The floor among a real board and a line-out that remembers."""
 
 import asyncio
+import signal
+import time
+import wave
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from service.board import Board
@@ -9,10 +14,14 @@ from service.core.captions import Caption
 from service.core.floor import FloorRules, Programme
 from service.core.languages import LanguagePair
 from service.core.phase import Phase
+from service.core.routes import Route
+from service.demo.desk import bundled_recording
 from service.fallback import Fallback
+from tests.fakes.processes import box, credentials, sandbox, settings_for, until
 from tests.fakes.virtual_time import run
 
 BOTH = LanguagePair("EN to ES and FR", "en", ("es", "fr"))
+ROUTES = [Route("a", "es"), Route("b", "fr")]
 T, F = Programme.TRANSLATION, Programme.FLOOR
 
 
@@ -30,7 +39,7 @@ class LineOut:
             self.played.append((round(asyncio.get_running_loop().time() - self.began_s, 1), dict(programmes)))
 
 
-def told(story, **rules):
+def told(story, *, routes=ROUTES, **rules):
     """What was played when, in a story of a box that is LIVE, as told to a Fallback."""
 
     line_out = LineOut()
@@ -40,7 +49,12 @@ def told(story, **rules):
         line_out.began_s = clock()
         board.update(phase=Phase.LIVE, wanted=BOTH, confirmed=BOTH)
         fallback = Fallback(
-            board=board, rules=FloorRules(**rules), phase=lambda: board.status.phase, line_out=line_out, clock=clock
+            board=board,
+            rules=FloorRules(**rules),
+            routes=routes,
+            phase=lambda: board.status.phase,
+            line_out=line_out,
+            clock=clock,
         )
         running = asyncio.ensure_future(fallback.run())
         await asyncio.sleep(0.01)
@@ -67,6 +81,15 @@ def test_each_target_that_is_not_heard_after_a_transcription_gets_the_floor():
     (_, first), (at_s, then) = told(story)
     assert (first, then) == ({"es": T, "fr": T}, {"es": F, "fr": T})
     assert at_s == pytest.approx(6.1, abs=0.15)
+
+
+def test_what_goes_nowhere_is_not_missed():
+    async def story(board, fallback, line_out):
+        fallback.caption(caption("validated_transcription"))
+        await asyncio.sleep(10)
+        assert not board.status.fallback
+
+    assert told(story, routes=[Route("a", "de")]) == [(0, {})]
 
 
 @pytest.mark.parametrize("kind", ["partial_transcription", "translated_transcription"])
@@ -99,3 +122,60 @@ def test_the_board_shows_a_lost_link_s_fallback_until_it_is_over():
         assert not board.status.fallback
 
     told(story)
+
+
+# -- as a listener hears it ------------------------------------------------------------------------------------------
+
+RULES = """
+[box]
+autostart = "always"
+[fallback]
+after = "2s"
+return_after = "1s"
+"""
+
+
+def whistle(path: Path, seconds: float) -> Path:
+    """A line-in whose every sample is known: 1 kHz at -20 dBFS."""
+    steps = np.arange(round(seconds * 48_000))
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48_000, 0, "NONE", ""))
+        file.writeframes((3276.7 * np.sin(2 * np.pi * 1000 * steps / 48_000)).astype("<i2").tobytes())
+    return path
+
+
+def whistled_db(folder: Path, seconds: float) -> float:
+    """How loud the whistle is in the last so many seconds of line-out, relative to line-in."""
+    with wave.open(str(folder / "line-out.wav")) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2")[-round(seconds * 48_000) :] / 3276.7
+    turns = np.exp(-2j * np.pi * 1000 * np.arange(len(sound)) / 48_000)
+    return float(20 * np.log10(max(1e-6, 2 * abs(np.mean(sound * turns)))))
+
+
+@pytest.mark.slow
+def test_the_floor_is_heard_while_the_cloud_is_gone_and_no_longer_than_that(tmp_path):
+    with sandbox(tmp_path) as cloud:
+        text = settings_for(tmp_path, cloud.url, line_in=str(whistle(tmp_path / "in.wav", 120)), extra=RULES)
+        with box(tmp_path, text, environ=credentials(cloud)) as one:
+            one.until("live")
+            time.sleep(1.5)  # the header of line-out is a second old at most
+            assert whistled_db(tmp_path, 0.5) < -40
+            cloud.stop(signal.SIGKILL)
+            until(lambda: one.status()["floor"]["fallback"], "the fallback")
+            until(lambda: abs(whistled_db(tmp_path, 0.2)) < 1.0, "the floor at unity gain")
+            cloud.start()
+            one.until("live", 60)
+            until(lambda: not one.status()["floor"]["fallback"], "the end of the fallback")
+            until(lambda: whistled_db(tmp_path, 0.2) < -40, "the translation's turn")
+            assert one.stop()[0] == 0
+
+
+@pytest.mark.slow
+def test_the_floor_is_heard_when_a_translation_is_told_and_not_spoken(tmp_path):
+    with sandbox(tmp_path, "--fault", "voiceless") as cloud:
+        text = settings_for(tmp_path, cloud.url, line_in=bundled_recording().removeprefix("wav:"), extra=RULES)
+        with box(tmp_path, text, environ=credentials(cloud)) as one:
+            one.until("live")
+            picture = until(lambda: (now := one.status())["floor"]["fallback"] and now, "the fallback", 30)
+            assert (picture["phase"], picture["lamps"]["live"], picture["lamps"]["alert"]) == ("live", "off", "slow")
+            assert one.stop()[0] == 0

@@ -43,6 +43,9 @@ class AudioOutput(Section):
     spl_at_full_scale: Annotated[float, Field(ge=80, le=150, allow_inf_nan=False)] | None = None
     ramp_ms: Annotated[int, Duration("20ms", "50ms")] = Field(default=30, alias="ramp")
     playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=40, alias="playout_min")
+    off_air: Literal["silence", "floor"] = "silence"
+    floor_mix_db: Annotated[float, Field(ge=-60, le=0, allow_inf_nan=False)] | None = None
+    floor_mix_delay_ms: Annotated[int, Duration("0ms", "20s")] = Field(default=0, alias="floor_mix_delay")
     route: Annotated[tuple[OutputRoute, ...], Strict(False)] = ()
 
     def routes(self) -> tuple[Route, ...]:
@@ -56,6 +59,15 @@ class AudioOutput(Section):
             )
             for route in self.route or (OutputRoute(),)
         )
+
+
+class Fallback(Section):
+    """What stands in for a translation that is gone."""
+
+    mode: Literal["floor", "silence", "tone"] = "floor"
+    after_s: Annotated[float, Duration("1s", "10m", per_s=True)] = Field(default=6.0, alias="after")
+    return_after_s: Annotated[float, Duration("0ms", "10m", per_s=True)] = Field(default=3.0, alias="return_after")
+    crossfade_ms: Annotated[int, Duration("20ms", "2s")] = Field(default=250, alias="crossfade")
 
 
 class Audio(Section):

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.core.languages import AUTO, LanguagePair, Menu
 from service.settings import routes, values
-from service.settings.audio import Audio
+from service.settings.audio import Audio, Fallback
 from service.settings.clashes import Clash, refuse
 from service.settings.section import Section, Source, Target, Text, Texts
 from service.settings.values import Duration
@@ -172,6 +172,7 @@ class Settings(BaseSettings):
     session: Session = Session()
     pair: Annotated[tuple[Pair, ...], Strict(False)] = ()
     audio: Audio = Audio()
+    fallback: Fallback = Fallback()
     lamps: Lamps = Lamps()
     buttons: Buttons = Buttons()
     http: Http = Http()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
@@ -20,6 +21,8 @@ from service.sound.device_thread import DeviceThread
 from service.sound.outgoing import Outgoing
 from service.sound.pcm import InputPcm
 
+Samples = NDArray[np.float32]
+
 
 class Encoder(Protocol):
     """20 ms of mono 48 kHz s16 in, one Opus packet out."""
@@ -29,7 +32,10 @@ class Encoder(Protocol):
 
 
 class Capture:
-    """Promises `core.ports.LineIn`. While `fault` stands there is no device, and silence flows instead."""
+    """Promises `core.ports.LineIn`. While `fault` stands there is no device, and silence flows instead.
+
+    `on_sound` is given what is heard, amplified, on the thread of the device.
+    """
 
     def __init__(
         self,
@@ -37,6 +43,7 @@ class Capture:
         open_pcm: Callable[[], InputPcm],
         encoder: Encoder,
         go: threading.Event,
+        on_sound: Callable[[Samples], object] = len,
         gain_db: float = 0.0,
         meter: Meter | None = None,
         pre_roll_s: float = 2.5,
@@ -44,6 +51,7 @@ class Capture:
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._encoder, self._go, self._clock = encoder, go, clock
+        self._on_sound = on_sound
         self._gain = 10 ** (gain_db / 20)
         self._framer = Framer()
         self._catch_up = CatchUp(pre_roll_s=pre_roll_s)
@@ -156,6 +164,7 @@ class Capture:
         heard = np.clip(samples, -1.0, 1.0)
         clipped = self._full_scale.hear(raw) or bool((heard != samples).any())
         self.meter.hear(self._clock(), heard, clipped=clipped)
+        self._on_sound(heard)
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 
     def _take(self, pcm: bytes) -> None:

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from service.core.audio import EncodedFrame, Level
 from service.core.errors import SoundCardLost, SoundCardMissing
+from service.core.floor import Programme
+from service.sound.floor import Floor, Samples
 from service.sound.playback import Playback
 from service.sound.tracks import Track, Tracks
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A thread, and the translations it plays."""
+    """A thread, and what it plays."""
 
     playback: Playback
     tracks: Tracks
+    floor: Floor
 
 
 class _Fan:
@@ -56,6 +59,22 @@ class LineOut:
         """Let these be heard, each where its route says."""
         for card in self.cards.values():
             card.tracks.select(targets)
+
+    def play(self, programmes: Mapping[str, Programme]) -> None:
+        """Let each target's listeners hear this from the next period on."""
+        for card in self.cards.values():
+            card.tracks.play(programmes)
+            card.floor.play(programmes)
+
+    def heard_s(self, target: str) -> float | None:
+        """When the translation to this target last had sound, heard or not; None: never in this session."""
+        times = (card.tracks.heard_s(target) for card in self.cards.values())
+        return max((time_s for time_s in times if time_s is not None), default=None)
+
+    def put_floor(self, samples: Samples) -> None:
+        """Line-in has heard this, on its own thread."""
+        for card in self.cards.values():
+            card.floor.put(samples)
 
     def mute(self, on: bool) -> None:
         """Silence all cards from the next period on, or end that."""

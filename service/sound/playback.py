@@ -32,6 +32,10 @@ class Source(Protocol):
     def begin(self, channels: int) -> None:
         """A device with so many channels is there: everything starts from silence."""
 
+    @property
+    def echoes(self) -> bool:
+        """Whether what it gives now is line-in's own sound."""
+
     def pieces(self, now_s: float) -> Sequence[tuple[Strip, Samples]]:
         """The next period of whatever there is, each with the strip that says where and how loud."""
 
@@ -155,7 +159,8 @@ class Playback:
             self.last_voice_s = now_s
         for meter, limiter, row in zip(self._meters, self._mixer.limiters, block, strict=True):
             meter.hear(now_s, row, clipped=limiter.gain_db < CLIP_DB)
-        self.envelope.add(now_s, float(np.mean(np.square(block))))
+        if not any(source.echoes for source in self._sources):  # nobody could tell it from feedback
+            self.envelope.add(now_s, float(np.mean(np.square(block))))
         return interleaved(block)
 
     def _fade_out(self, pcm: OutputPcm) -> None:

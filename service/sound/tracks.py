@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.core.audio import EncodedFrame
+from service.core.floor import Programme
 from service.core.languages import pick_track
 from service.core.routes import Route
 from service.dsp.mixer import Strip, gains
@@ -17,6 +18,9 @@ from service.dsp.playout import Playout
 from service.sound.pcm import PERIOD_SAMPLES
 
 Samples = NDArray[np.float32]
+
+TRANSLATION = Programme.TRANSLATION
+VOICE = 10 ** (-50 / 20)
 
 
 class Track:
@@ -34,7 +38,7 @@ class Track:
 
 class Tracks:
     """A `service.sound.playback.Source`. `known` are all targets that may be asked for; a track that is replaced or no
-    longer selected fades within `ramp_samples`."""
+    longer selected fades within `ramp_samples`, one whose place something else takes within `crossfade_samples`."""
 
     def __init__(
         self,
@@ -43,16 +47,21 @@ class Tracks:
         known: Iterable[str],
         new_playout: Callable[[], Playout],
         ramp_samples: int,
+        crossfade_samples: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._routes, self._known = routes, tuple(known)
-        self._new_playout, self._ramp_samples, self._clock = new_playout, ramp_samples, clock
+        self._new_playout, self._clock = new_playout, clock
+        self._ramp_samples, self._crossfade_samples = ramp_samples, crossfade_samples
+        self._ramp = ramp_samples  # of the next change
         self._channels = 2
         self._lock = threading.Lock()
         self._targets: Sequence[str] = ()  # of the pair that runs
         self._tracks: dict[str, Track] = {}
         # Replaced, and heard until they have faded; a second one of the same language would end the first at once.
         self._leaving: dict[str, Track] = {}
+        self._programmes: Mapping[str, Programme] = {}
+        self._heard_s: dict[str, float] = {}
         self._past = {"received": 0, "played": 0, "concealed": 0, "late": 0, "dropped": 0}
 
     def sink(self, language: str) -> Track | None:
@@ -70,10 +79,23 @@ class Tracks:
         """Let these be heard, each where its route says."""
         self._targets = targets
 
+    def play(self, programmes: Mapping[str, Programme]) -> None:
+        """Let each target be heard where its programme is the translation; one that is not named is."""
+        with self._lock:
+            if programmes != self._programmes:
+                self._programmes, self._ramp = programmes, self._crossfade_samples
+
+    def heard_s(self, target: str) -> float | None:
+        """When the translation to this target last had sound, heard or not."""
+        with self._lock:
+            language = pick_track(target, tuple(self._tracks), others=self._known)
+            return None if language is None else self._heard_s.get(language)
+
     def clear(self) -> None:
         """The session has ended: forget its tracks, and what was to be heard of them."""
         with self._lock:
             self._targets = ()
+            self._heard_s.clear()
             for language in list(self._tracks):
                 self._retire(language)
 
@@ -85,6 +107,11 @@ class Tracks:
             for track in (*self._tracks.values(), *self._leaving.values()):
                 _add(total, track)
             return total
+
+    @property
+    def echoes(self) -> bool:
+        """Whether what it gives now is line-in's own sound."""
+        return False
 
     # -- on the playback thread ---------------------------------------------------------------------------------
 
@@ -101,8 +128,10 @@ class Tracks:
         """The next period of each, heard or not, with the strips on their way to where they are wanted."""
         with self._lock:
             self._aim()
-            tracks = (*self._tracks.values(), *self._leaving.values())
-            return [(track.strip, track.playout.pull(now_s, PERIOD_SAMPLES)) for track in tracks]
+            pieces = {language: track.playout.pull(now_s, PERIOD_SAMPLES) for language, track in self._tracks.items()}
+            self._heard_s |= {language: now_s for language, piece in pieces.items() if np.abs(piece).max() > VOICE}
+            leaving = [(track.strip, track.playout.pull(now_s, PERIOD_SAMPLES)) for track in self._leaving.values()]
+            return [(self._tracks[language].strip, piece) for language, piece in pieces.items()] + leaving
 
     def _aim(self) -> None:
         silence = np.zeros(self._channels, np.float32)
@@ -110,10 +139,11 @@ class Tracks:
         for route in self._routes:
             target = route.target_of(self._targets)
             language = None if target is None else pick_track(target, tuple(self._tracks), others=self._known)
-            if language is not None:
+            if language is not None and self._programmes.get(str(target), TRANSLATION) is TRANSLATION:
                 wanted[language] = wanted[language] + gains(route.channel, route.gain_db, channels=self._channels)
         for language, track in self._tracks.items():
-            track.strip.to(wanted[language], samples=self._ramp_samples)
+            track.strip.to(wanted[language], samples=self._ramp)
+        self._ramp = self._ramp_samples
         for language, track in list(self._leaving.items()):
             track.strip.to(silence, samples=self._ramp_samples)
             if track.strip.silent:

@@ -4,16 +4,20 @@ import numpy as np
 
 from service.core.audio import RATE_HZ, EncodedFrame
 from service.core.routes import Route
+from service.dsp.bridge import Bridge
 from service.dsp.limiter import Limiter
 from service.dsp.playout import Playout
+from service.sound.floor import Floor
 from service.sound.line_out import Card, LineOut
 from service.sound.pcm import PERIOD_SAMPLES
 from service.sound.playback import Playback
+from service.sound.resampler import SoxrResampler
 from service.sound.tracks import Tracks
 from tests.fakes.sound import Clock, FakeDecoder, FakeOutput
 
 PERIOD_S = PERIOD_SAMPLES / RATE_HZ
 RAMP_SAMPLES = 3 * PERIOD_SAMPLES
+CROSSFADE_SAMPLES = 25 * PERIOD_SAMPLES
 
 
 class ToneDecoder(FakeDecoder):
@@ -30,14 +34,27 @@ class ToneDecoder(FakeDecoder):
 
 
 class Desk:
-    """`play` lets so many periods pass on every card; then the story ends or goes on.
+    """`play` lets so many periods pass on every card; then the story ends or goes on. With `floor_level`, line-in has
+    this value all the while.
 
     `devices` are the cards by name, by default one that is mono; the routes lead to the first one. The ceiling is full
     scale.
     """
 
-    def __init__(self, devices=None, *, routes=None, known=(), new_decoder=FakeDecoder, ramp_samples=RAMP_SAMPLES):
+    def __init__(
+        self,
+        devices=None,
+        *,
+        routes=None,
+        known=(),
+        new_decoder=FakeDecoder,
+        ramp_samples=RAMP_SAMPLES,
+        under_db=None,
+        under_delay_s=0.0,
+    ):
         self.clock = Clock()
+        self.under_db, self.under_delay_s = under_db, under_delay_s
+        self.floor_level: float | None = None
         self.devices: dict[str, FakeOutput] = devices or {"card": FakeOutput()}
         self.routes = routes or [Route(next(iter(self.devices)))]
         self.known, self.new_decoder, self.ramp_samples = known, new_decoder, ramp_samples
@@ -53,18 +70,26 @@ class Desk:
             known=self.known,
             new_playout=lambda: Playout(decoder=self.new_decoder(), min_target_s=0.020),
             ramp_samples=self.ramp_samples,
+            crossfade_samples=CROSSFADE_SAMPLES,
             clock=self.clock,
+        )
+        floor = Floor(
+            routes=routes,
+            bridge=Bridge(resampler=SoxrResampler()),
+            crossfade_samples=CROSSFADE_SAMPLES,
+            under=None if self.under_db is None else Bridge(resampler=SoxrResampler(), delay_s=self.under_delay_s),
+            under_db=self.under_db or 0.0,
         )
         playback = Playback(
             open_pcm=lambda: self.devices[name],
-            sources=[tracks],
+            sources=[tracks, floor],
             new_limiter=lambda: Limiter(max_dbfs=0.0),
             ramp_samples=self.ramp_samples,
             stereo=len({route.channel for route in routes}) > 1,
             clock=self.clock,
             pause=self.clock.sleep,
         )
-        return Card(playback, tracks)
+        return Card(playback, tracks, floor)
 
     @property
     def device(self) -> FakeOutput:
@@ -76,6 +101,8 @@ class Desk:
         before = len(self.device.samples)
         for _ in range(periods):
             self.arrive()
+            if self.floor_level is not None:
+                self.line_out.put_floor(np.full(PERIOD_SAMPLES, self.floor_level, np.float32))
             for name, card in self.line_out.cards.items():
                 if name not in self._periods:
                     self._periods[name] = card.playback._periods(self.devices[name])

@@ -62,6 +62,7 @@ def test_every_key_is_there():
         "audio.input",
         "audio.output",
         "audio.output.route",
+        "fallback",
         "lamps",
         "buttons",
         "http",
