@@ -182,6 +182,7 @@ async def open_box(
         await stack.enter_async_context(server.serve(server.application(status=box.picture), box.socket))
         gc.collect()
         gc.freeze()  # what lives for ever need not be looked at again (audio-path 6)
+        stack.callback(gc.unfreeze)  # soxr complains of what is left when the process ends
         yield box
 
 
