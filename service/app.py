@@ -31,6 +31,7 @@ from service.core.status import Fault, Status, as_json
 from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.feedback import FeedbackCheck
 from service.dsp.limiter import NOTICE as TOO_LOUD
+from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.fallback import Fallback
 from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
@@ -238,6 +239,8 @@ async def _watch_sound(box: Box) -> None:
 
 
 def _odd(box: Box) -> Iterator[str]:
+    if box.capture.sides_cancel:
+        yield SIDES_CANCEL
     if any(check.warning for check in box.feedback):
         yield FEEDBACK
     if any(card.playback.too_loud for card in box.line_out.cards.values()):

@@ -14,6 +14,7 @@ from service.dsp.bridge import Bridge
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
 from service.dsp.playout import Playout
+from service.dsp.sides import Sides
 from service.settings import Settings
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
@@ -39,6 +40,7 @@ async def open_line_in(
         go=go,
         on_sound=on_sound,
         gain_db=keys.gain_db,
+        sides=Sides() if keys.channel == "sum" else None,
         pre_roll_s=keys.pre_roll_s,
         meter=Meter(silence_dbfs=keys.silence_dbfs, silent_after_s=keys.silence_alarm_after_s),
     )

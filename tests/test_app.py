@@ -17,6 +17,7 @@ from service.core.errors import PinsUnusable
 from service.core.phase import Phase
 from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.limiter import NOTICE as TOO_LOUD
+from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.gpio.pins import Pins
 from service.web.server import fetch_status
 
@@ -90,7 +91,13 @@ async def test_from_the_edge_of_a_pin_to_the_lamps_and_the_socket(environ):
 
 
 async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
-    async with running(environ | {"BOOTHD_AUDIO__INPUT__SILENCE_ALARM_AFTER": "1s"}) as (box, _):
+    async with running(
+        environ
+        | {
+            "BOOTHD_AUDIO__INPUT__SILENCE_ALARM_AFTER": "1s",
+            "BOOTHD_AUDIO__INPUT__CHANNEL": "sum",
+        }
+    ) as (box, _):
         await box.board.until(lambda status: status.input_silent)
         levels = (await fetch_status(box.socket))["levels"]
         assert levels["input"] == {
@@ -103,6 +110,8 @@ async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
         (card,) = box.line_out.cards.values()
         card.playback._mixer.limiters[0]._minute = SimpleNamespace(warning=True, hear=lambda block: None)
         await box.board.until(lambda status: status.sound_notices == (FEEDBACK, TOO_LOUD))
+        box.capture._sides.cancel = True
+        await box.board.until(lambda status: SIDES_CANCEL in status.sound_notices)
 
 
 async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(environ, tmp_path):

@@ -17,9 +17,10 @@ from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.framer import FRAME_BYTES, Framer
 from service.dsp.catch_up import CatchUp
 from service.dsp.meter import FullScale, Meter
+from service.dsp.sides import Sides
 from service.sound.device_thread import DeviceThread
 from service.sound.outgoing import Outgoing
-from service.sound.pcm import InputPcm
+from service.sound.pcm import InputPcm, Raw
 
 Samples = NDArray[np.float32]
 
@@ -46,6 +47,7 @@ class Capture:
         on_sound: Callable[[Samples], object] = len,
         gain_db: float = 0.0,
         meter: Meter | None = None,
+        sides: Sides | None = None,
         pre_roll_s: float = 2.5,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
@@ -61,6 +63,7 @@ class Capture:
         self.captured = 0  # frames encoded since the start, the silence that stands for a lost device included
         self.xruns = 0
         self.meter, self._full_scale = meter or Meter(), FullScale()
+        self._sides = sides  # where both make the sound
         self._thread = DeviceThread(
             name="line-in",
             code=FaultCode.SOUND_IN,
@@ -117,6 +120,11 @@ class Capture:
         return self.meter.level
 
     @property
+    def sides_cancel(self) -> bool:
+        """Whether the two sides of line-in cancel each other out."""
+        return self._sides is not None and self._sides.cancel
+
+    @property
     def last_period_s(self) -> float:
         """The thread's heartbeat. It goes on while `fault` stands; it stops when the thread is held."""
         return self._thread.last_period_s
@@ -146,7 +154,7 @@ class Capture:
                 self._skip_lost_time(block)
             else:
                 self._heard_s = self._clock()
-                self._take(self._amplified(block))
+                self._take(self._amplified(block, pcm.raw))
             yield
             block = pcm.read()
 
@@ -158,11 +166,13 @@ class Capture:
             if lost > FRAME_SAMPLES:
                 self._framer.skip(lost)
 
-    def _amplified(self, block: bytes) -> bytes:
-        raw = np.frombuffer(block, "<i2")
-        samples = raw.astype(np.float32) * (self._gain / 32768)
+    def _amplified(self, block: bytes, raw: Raw) -> bytes:
+        mono = np.frombuffer(block, "<i2")
+        samples = mono.astype(np.float32) * (self._gain / 32768)
         heard = np.clip(samples, -1.0, 1.0)
-        clipped = self._full_scale.hear(raw) or bool((heard != samples).any())
+        clipped = self._full_scale.hear(mono) or bool((heard != samples).any())
+        if self._sides is not None:
+            clipped = self._sides.hear(raw) or clipped
         self.meter.hear(self._clock(), heard, clipped=clipped)
         self._on_sound(heard)
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())

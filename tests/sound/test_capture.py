@@ -6,6 +6,7 @@ import pytest
 
 from service.core.audio import Level
 from service.core.errors import SoundCardLost, SoundCardMissing
+from service.dsp.sides import Sides
 from service.sound.capture import Capture
 from service.sound.pcm import DeviceLost
 from tests.fakes.sound import Clock, FakeEncoder, FakeInput, frame_of
@@ -14,7 +15,7 @@ from tests.fakes.sound import Clock, FakeEncoder, FakeInput, frame_of
 class Desk:
     """A capture with devices that open in turn; the last one stays."""
 
-    def __init__(self, *devices: FakeInput | Exception, clock: Clock | None = None, gain_db: float = 0.0) -> None:
+    def __init__(self, *devices: FakeInput | Exception, clock: Clock | None = None, **keys: object) -> None:
         self.clock = clock or Clock()
         self.devices = list(devices)
         self.opening_s = 0.0
@@ -24,9 +25,9 @@ class Desk:
             open_pcm=self.open,
             encoder=self.encoder,
             go=self.go,
-            gain_db=gain_db,
             clock=self.clock,
             pause=self.clock.sleep,
+            **keys,
         )
         self.encoder.encoded.clear()  # the silence for a card that hangs
 
@@ -209,6 +210,22 @@ async def test_what_was_too_loud_for_the_card_or_is_made_so_shows(gain_db, sampl
     async with Desk(line_in, gain_db=gain_db) as desk:
         await desk.hear(1, line_in, frame_of(sample))
         assert desk.capture.level.clip == clip
+
+
+async def test_sides_that_cancel_each_other_show_and_so_does_a_clip_on_one_of_them():
+    class Balanced(FakeInput):
+        def read(self) -> bytes | None:
+            block = super().read()
+            side = np.frombuffer(block or b"", "<i2")
+            self.raw = np.stack([side, -side], axis=1)
+            return bytes(len(block or b""))
+
+    line_in = Balanced()
+    async with Desk(line_in, sides=Sides()) as desk:
+        for _ in range(20):
+            line_in.blocks.put(np.tile(frame_of(32767), 25).tobytes())
+        await until(lambda: desk.capture.sides_cancel)
+        assert desk.capture.level.clip and desk.capture.level.peak_dbfs == -120.0
 
 
 async def test_a_bug_in_the_encoder_is_told_and_sound_goes_on(caplog):
