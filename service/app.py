@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from service import pictures
 from service.board import Board
 from service.cloud import management_socket
 from service.cloud.audio_socket import AudioSockets
@@ -49,6 +50,7 @@ from service.system import journal
 from service.system.addresses import host_addresses
 from service.transports import Transport, Transports
 from service.web import server
+from service.web.routes import table
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +182,12 @@ async def open_box(
             [FeedbackCheck(capture.meter.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
-        await stack.enter_async_context(server.serve(server.application(status=box.picture), box.socket))
+        routes = table(
+            status=box.picture,
+            levels=lambda: pictures.levels(settings, line_in=capture, line_out=line_out),
+            devices=lambda: pictures.devices(settings, line_in=capture, line_out=line_out),
+        )
+        await stack.enter_async_context(server.serve(server.application(routes), box.socket))
         gc.collect()
         gc.freeze()  # what lives for ever need not be looked at again (audio-path 6)
         stack.callback(gc.unfreeze)  # soxr complains of what is left when the process ends

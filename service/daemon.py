@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service import settings
+from service import pictures, settings
 from service.app import Box, open_box, open_lamps, run_box
 from service.board import Board
 from service.concurrency import first_of
@@ -29,6 +29,8 @@ from service.system import journal, logs
 from service.system.notify import Notifier
 from service.system.store import Store
 from service.web import server
+from service.web.answers import Unavailable
+from service.web.routes import table
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +139,10 @@ class Daemon:
             except NeedsPerson as problem:
                 log.warning("no lamps: %s", problem)
             try:
-                app = server.application(status=lambda: as_json(self._board.status))
+                routes = table(
+                    status=lambda: as_json(self._board.status), levels=_no_sound, devices=lambda: pictures.devices(None)
+                )
+                app = server.application(routes)
                 await stack.enter_async_context(server.serve(app, Path(last_good.http.socket)))
             except BadSettings as problem:
                 log.warning("no local control: %s", problem)
@@ -160,6 +165,10 @@ class Daemon:
 
 def _to_show_faults(loaded: Settings) -> dict[str, Any]:
     return {"lamps": loaded.lamps.model_dump(mode="json"), "http": loaded.http.model_dump(mode="json")}
+
+
+def _no_sound() -> dict[str, Any]:
+    raise Unavailable("the box holds no sound device while its settings cannot be used: see its status")
 
 
 def _captions(loaded: Settings) -> Callable[[Caption], None]:

@@ -19,7 +19,7 @@ from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.limiter import NOTICE as TOO_LOUD
 from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.gpio.pins import Pins
-from service.web.server import fetch_status
+from service.web.client import fetch
 
 PIN = {"lang": 17, "live": 27, "mute": 22}
 
@@ -82,7 +82,7 @@ async def test_from_the_edge_of_a_pin_to_the_lamps_and_the_socket(environ):
         assert box.board.status.muted
         await press(pins, "live")
         await box.board.until(lambda status: status.phase is Phase.WAITING)
-        picture = await fetch_status(box.socket)
+        picture = await fetch(box.socket, "/v1/status")
         assert picture["wanted"] == "fr" and picture["muted"]
         assert picture["fault"]["code"] == 1 and "127.0.0.1" in picture["fault"]["detail"]
         assert picture["lamps"]["link"] == "fast" and picture["frames"]["captured"] > 0
@@ -99,7 +99,7 @@ async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
         }
     ) as (box, _):
         await box.board.until(lambda status: status.input_silent)
-        levels = (await fetch_status(box.socket))["levels"]
+        levels = (await fetch(box.socket, "/v1/status"))["levels"]
         assert levels["input"] == {
             **{"peak_dbfs": -120.0, "rms_dbfs": -120.0, "peak_hold_dbfs": -120.0},
             **{"clip": False, "silent": True},
@@ -138,7 +138,7 @@ async def test_a_card_of_several_that_is_lost_is_named_and_the_others_are_heard(
         watching = asyncio.create_task(run_box(box))
         async with asyncio.timeout(20):
             await board.until(lambda status: status.phase is Phase.FAULT)
-        devices = (await fetch_status(box.socket))["devices"]
+        devices = (await fetch(box.socket, "/v1/status"))["devices"]
         assert "lobby.wav cannot be written" in devices["output"]["lost"]
         main, lobby = devices["outputs"]
         assert main["lost"] is None and list(main["levels"]) == ["left", "right"]

@@ -1,9 +1,45 @@
-"""The exit codes of `boothd` (appliance 5.5)."""
+"""The exit codes of `boothd` (appliance 5.5), and which error ends in which."""
 
 from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from service.core.errors import BadSettings, SoundCardLost, SoundCardMissing
+from service.web.client import Declined, NoAccess, NotReachable
 
 OK = 0
 USAGE = 1
 REFUSED_ARGUMENT = 2
 NOT_REACHABLE = 3
-CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+AUDIO_DEVICE = 6
+PERMISSION = 8
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+CONFIGURATION = 78  # EX_CONFIG
+
+_CODES: dict[type[Exception], int] = {
+    BadSettings: CONFIGURATION,
+    SoundCardMissing: AUDIO_DEVICE,
+    SoundCardLost: AUDIO_DEVICE,
+    NotReachable: NOT_REACHABLE,
+    NoAccess: PERMISSION,
+    Declined: REFUSED_ARGUMENT,
+}
+
+
+def code_of(verb: str, work: Coroutine[Any, Any, None]) -> int:
+    """Run it to its end, or until Ctrl-C or until nobody reads on; what it raises is told in one line."""
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
+    except tuple(_CODES) as problem:
+        print(f"boothd {verb}: {problem}", file=sys.stderr)
+        unavailable = isinstance(problem, Declined) and problem.status == 503
+        return TRY_AGAIN if unavailable else _CODES[type(problem)]
+    return OK

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from service import settings
 from service.core.errors import BadSettings
+from service.web.client import NotReachable, fetch
 
 DEFAULT_CONFIG = Path("/etc/boothd/boothd.toml")
 
@@ -28,12 +29,26 @@ def add_socket(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's socket, if the settings do not name it")
 
 
-def socket_of(config: Path) -> Path:
-    """Where a daemon with this settings file listens; one that has never had a good file listens at the default."""
+def socket_of(options: argparse.Namespace) -> Path:
+    """Where the daemon listens; one that has never had a good settings file listens at the default."""
+    if options.socket is not None:
+        return Path(options.socket)
     try:
-        return Path(settings.load(config, environ=os.environ).http.socket)
+        return Path(settings.load(options.config, environ=os.environ).http.socket)
     except BadSettings:
         return Path(settings.defaults(os.environ).http.socket)
+
+
+async def daemon(options: argparse.Namespace) -> Path | None:
+    """The socket of the daemon that runs. None when there is none and none was asked for, else NotReachable."""
+    socket = socket_of(options)
+    try:
+        await fetch(socket, "/v1/status")
+    except NotReachable:
+        if options.socket is not None:
+            raise
+        return None
+    return socket
 
 
 def seconds(text: str) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import sys
 from typing import Any
 
 from service.cli import options as common
-from service.cli.exits import NOT_REACHABLE, OK
+from service.cli.exits import code_of
+from service.web.client import fetch
 
 HELP = "what the running daemon says of itself"
 
@@ -23,15 +22,12 @@ def add_options(verb: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """What the running daemon says of itself."""
-    from service.web.server import NotReachable, fetch_status
+    return code_of("status", _show(options))
 
-    try:
-        picture = asyncio.run(fetch_status(options.socket or common.socket_of(options.config)))
-    except NotReachable as problem:
-        print(f"boothd status: {problem}", file=sys.stderr)
-        return NOT_REACHABLE
+
+async def _show(options: argparse.Namespace) -> None:
+    picture = await fetch(common.socket_of(options), "/v1/status")
     print(json.dumps(picture, indent=2, ensure_ascii=False) if options.json else _told(picture))
-    return OK
 
 
 def _told(picture: dict[str, Any]) -> str:

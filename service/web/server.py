@@ -1,36 +1,34 @@
-"""Local control: one aiohttp application on a Unix socket. `boothd status` is its first client."""
+"""Local control: one aiohttp application on a Unix socket."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 from aiohttp import web
 
 from service.core.errors import BadSettings
+from service.web.answers import CLOSING, errors_as_json
 
-CLIENT_TIMEOUT_S = 5.0
-
-
-class NotReachable(Exception):
-    """No daemon answers on the socket."""
+ANSWER_S = 5.0
+MAX_BODY_BYTES = 65_536
 
 
-def application(*, status: Callable[[], dict[str, Any]]) -> web.Application:
-    """The routes; `status` gives the whole picture as JSON data."""
-
-    async def get_status(_: web.Request) -> web.Response:
-        return web.json_response(status())
-
-    app = web.Application()
-    app.add_routes([web.get("/v1/status", get_status)])
+def application(routes: Iterable[web.RouteDef]) -> web.Application:
+    """These routes, with errors as JSON, and streams that end when the application does."""
+    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app[CLOSING] = asyncio.Event()
+    app.on_shutdown.append(_end_streams)
+    app.add_routes(routes)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[CLOSING].set()
 
 
 @asynccontextmanager
@@ -60,24 +58,9 @@ async def serve(app: web.Application, socket: Path) -> AsyncIterator[None]:
 async def _answers(socket: Path) -> bool:
     """Whether somebody accepts connections there; a socket file alone outlives its daemon."""
     try:
-        async with asyncio.timeout(CLIENT_TIMEOUT_S):
+        async with asyncio.timeout(ANSWER_S):
             _, writer = await asyncio.open_unix_connection(str(socket))
     except (OSError, TimeoutError):
         return False
     writer.close()
     return True
-
-
-async def fetch_status(socket: Path) -> dict[str, Any]:
-    """The picture from a running daemon. Raises NotReachable with one sentence."""
-    timeout = aiohttp.ClientTimeout(total=CLIENT_TIMEOUT_S)
-    try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)), timeout=timeout) as http,
-            http.get("http://boothd/v1/status") as response,
-        ):
-            response.raise_for_status()
-            picture: dict[str, Any] = await response.json()
-            return picture
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
-        raise NotReachable(f"no daemon answers on {socket} ({type(problem).__name__}); is boothd running?") from problem

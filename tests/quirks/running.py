@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from service.web.server import NotReachable, fetch_status
+from service.web.client import NotReachable, fetch
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 40.0  # nothing here needs a quarter of it on a quiet machine
@@ -96,7 +96,7 @@ class Box:
     async def picture(self) -> Picture:
         """What `boothd status --json` shows; empty while it does not answer."""
         try:
-            return await fetch_status(self._socket)
+            return await fetch(self._socket, "/v1/status")
         except NotReachable:
             return {}
 

@@ -1,0 +1,62 @@
+"""Levels and devices as JSON data: for the socket, and for the verbs that work without a box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from service.core import loudness
+from service.core.audio import Level
+from service.core.devices import parse_device
+from service.core.routes import channel_names
+from service.settings import Settings
+from service.sound.capture import Capture
+from service.sound.enumeration import listing
+from service.sound.line_out import LineOut
+from service.sound.playback import Playback
+
+
+def levels(settings: Settings, *, line_in: Capture, line_out: LineOut | None = None) -> dict[str, Any]:
+    """How loud it is on every channel of what is open."""
+    heard = {str(settings.audio.input.channel): line_in.level}
+    return {
+        "inputs": [_loud(str(settings.audio.input.device), line_in, heard)],
+        "outputs": [_loud(device, playback, _played(playback)) for device, playback in _outputs(settings, line_out)],
+    }
+
+
+def devices(
+    settings: Settings | None, *, line_in: Capture | None = None, line_out: LineOut | None = None
+) -> dict[str, Any]:
+    """Every device of this machine, and what the settings use. Reads files."""
+    uses = [] if settings is None else list(_uses(settings, line_in, line_out))
+    return {"uses": uses, "devices": listing((parse_device(use["device"]), use) for use in uses)}
+
+
+def _uses(settings: Settings, line_in: Capture | None, line_out: LineOut | None) -> Iterator[dict[str, Any]]:
+    if settings.audio.input.device is not None:
+        yield {"use": "line-in", **_state(settings.audio.input.device, line_in)}
+    for device, playback in _outputs(settings, line_out):
+        yield {"use": "line-out", **_state(device, playback)}
+
+
+def _outputs(settings: Settings, line_out: LineOut | None) -> list[tuple[str, Playback | None]]:
+    if line_out is not None:
+        return [(device, card.playback) for device, card in line_out.cards.items()]
+    device = settings.audio.output.device
+    return [] if device is None else [(device, None)]
+
+
+def _played(playback: Playback | None) -> dict[str, Level]:
+    levels = () if playback is None else playback.levels
+    return dict(zip(channel_names(len(levels)), levels, strict=True))
+
+
+def _loud(device: str, line: Capture | Playback | None, levels: Mapping[str, Level]) -> dict[str, Any]:
+    return {**_state(device, line), "levels": {name: loudness.as_json(level) for name, level in levels.items()}}
+
+
+def _state(device: str, line: Capture | Playback | None) -> dict[str, Any]:
+    """Whether it is open here; if it should be and is not, why."""
+    lost = None if line is None else line.lost
+    return {"device": device, "open": line is not None and lost is None, "lost": lost}

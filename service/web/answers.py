@@ -1,0 +1,114 @@
+"""How answers leave: as JSON, as a stream of pictures, or as one sentence that says why not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Picture = Callable[[], dict[str, Any]]
+
+CLOSING = web.AppKey("closing", asyncio.Event)
+STUCK_S = 5.0
+
+
+class Refused(Exception):
+    """What was asked for cannot be done now; one sentence for a person."""
+
+    status = 409
+
+
+class Unavailable(Refused):
+    """There is no box to do it."""
+
+    status = 503
+
+
+class Body(BaseModel):
+    """What a POST may hold."""
+
+    model_config = {"extra": "forbid", "frozen": True, "strict": True}
+
+
+B = TypeVar("B", bound=Body)
+
+
+def current(picture: Picture) -> Handler:
+    """The picture as it is now. One that touches files or devices is not for this: see `looked_up`."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(picture())
+
+    return answer
+
+
+def looked_up(picture: Picture) -> Handler:
+    """A picture that takes its time, away from the event loop."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response(await asyncio.to_thread(picture))
+
+    return answer
+
+
+def stream(picture: Picture, *, every_s: float) -> Handler:
+    """The picture again and again as server-sent events. Who reads slowly gets fewer of them, not old ones."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        shown, closing = picture(), request.app[CLOSING]
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionResetError, TimeoutError):
+            while not closing.is_set():
+                async with asyncio.timeout(STUCK_S):
+                    await response.write(f"data: {json.dumps(shown)}\n\n".encode())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(every_s):
+                        await closing.wait()
+                shown = picture()
+        return response
+
+    return answer
+
+
+def command(body: type[B], obey: Callable[[B], None]) -> Handler:
+    """A POST of JSON (nothing else: a web page of another origin cannot send that unasked); the answer says what was
+    understood, the defaults included."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="the body must be JSON, with Content-Type: application/json")
+        try:
+            understood = body.model_validate_json(await request.read())
+        except ValidationError as mistakes:
+            raise web.HTTPBadRequest(text=_sentence(mistakes)) from None
+        obey(understood)
+        return web.json_response(understood.model_dump(mode="json"))
+
+    return answer
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong is said as {"error": one sentence}."""
+    try:
+        return await handler(request)
+    except Refused as refusal:
+        return web.json_response({"error": str(refusal)}, status=refusal.status)
+    except web.HTTPError as problem:
+        # aiohttp's own texts are "404: Not Found"; the place is what helps.
+        own = problem.text is None or problem.text.startswith(f"{problem.status}:")
+        text = f"{request.method} {request.path}: {problem.reason}" if own else problem.text
+        return web.json_response({"error": text}, status=problem.status)
+
+
+def _sentence(mistakes: ValidationError) -> str:
+    first = mistakes.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}: {first['msg']}" if field else first["msg"]
