@@ -1,0 +1,102 @@
+"""`boothd devices`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Literal
+
+from service import settings
+from service.cli import options as common
+from service.cli.exits import code_of
+from service.core.devices import parse_device
+from service.core.errors import BadSettings
+from service.web.client import fetch
+
+HELP = "every sound device, as the settings name it, and what it can do"
+
+WAYS: tuple[tuple[str, Literal["input", "output"], str], ...] = (
+    ("line-in", "input", "captures"),
+    ("line-out", "output", "plays"),
+)
+HELD = "in use by the daemon"
+BUSY = "Device or resource busy"
+
+
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """What it is told."""
+    common.add_config(verb)
+    common.add_socket(verb)
+    verb.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show every device. What the daemon has open is not touched."""
+    return code_of("devices", _show(options))
+
+
+async def _show(options: argparse.Namespace) -> None:
+    socket = await common.daemon(options)
+    if socket is None:
+        source, picture = _own(options)
+    else:
+        source, picture = f"the daemon on {socket}", await fetch(socket, "/v1/devices")
+    await asyncio.gather(*(asyncio.to_thread(_look_at, device) for device in picture["devices"]))  # each takes its time
+    if options.json:
+        print(json.dumps({"settings_of": source, **picture}, indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(told(source, picture)))
+
+
+def _own(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from service import pictures
+
+    try:
+        return f"{options.config} (no daemon runs)", pictures.devices(settings.load(options.config, environ=os.environ))
+    except BadSettings:  # whoever writes the settings needs this list
+        return "nobody: no daemon runs, and they cannot be used yet, see boothd check", pictures.devices(None)
+
+
+def _look_at(device: dict[str, Any]) -> None:
+    """Add what it can do each way, but for a way that it does not have, and for what the daemon has open."""
+    from service.sound.abilities import Ability, ability
+
+    for use, way, has_it in WAYS:
+        if device[has_it] is False:
+            device[way] = None
+            continue
+        held = any(one["use"] == use and one["open"] for one in device["uses"])
+        found = Ability(problem=HELD) if held else ability(parse_device(device["devices"][0]), way)
+        device[way] = {**asdict(found), "fits": found.fits}
+
+
+def told(source: str, picture: dict[str, Any]) -> Iterator[str]:
+    """The picture for a person, line by line."""
+    yield f"The settings are those of {source}."
+    for use in picture["uses"]:
+        found = any(use in device["uses"] for device in picture["devices"])
+        absent = not found and use["device"].startswith(("alsa:card=", "alsa:usb="))
+        yield _row(use["use"], use["device"] + (": not there" if absent else f": {use['lost']}" if use["lost"] else ""))
+    for device in picture["devices"]:
+        yield ""
+        yield device["name"] + "".join(f" [{use['use']}]" for use in device["uses"])
+        yield _row("write", " or ".join(device["devices"]))
+        yield from (_row(use, _can(device[way])) for use, way, _ in WAYS if device[way] is not None)
+    if not picture["devices"]:
+        yield "ALSA knows no sound device on this machine."
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<9} {text}"
+
+
+def _can(ability: dict[str, Any]) -> str:
+    if ability["problem"] is not None:
+        return "busy: another program has it open" if BUSY in ability["problem"] else str(ability["problem"])
+    rates = (" to " if ability["every_rate_between"] else ", ").join(map(str, ability["rates_hz"]))
+    channels = ", ".join(map(str, ability["channels"]))
+    return f"{rates} Hz; channels: {channels}{'' if ability['fits'] else '; by way of conversions of ALSA'}"

@@ -1,0 +1,105 @@
+"""`boothd devices` as a user starts it, on what an ALSA configuration of our own says there is."""
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+from aiohttp import web
+
+from service.cli.devices import told
+from service.web.answers import current
+from service.web.server import application, serve
+
+SETTINGS = '[audio]\ninput.device = "alsa:pcm=booth"\noutput.device = "alsa:card=Nowhere"\n'
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)  # it tells of every slow step of a busy machine
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asoundrc"))
+    (tmp_path / "asoundrc").write_text(
+        "</usr/share/alsa/alsa.conf>\npcm.booth { type null }\npcm.plays { type asym playback.pcm null }\n"
+    )
+    path = tmp_path / "boothd.toml"
+    path.write_text(SETTINGS)
+    return path
+
+
+async def devices(config, *options):
+    command = [sys.executable, "-m", "service", "devices", "--config", str(config), *options]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    return out.decode()
+
+
+def block(text, name):
+    """What is said of one device."""
+    return next(part for part in text.split("\n\n") if part.startswith(f'"{name}"')).splitlines()
+
+
+async def test_without_a_daemon_the_settings_file_says_what_is_used(config):
+    text = await devices(config)
+    assert text.splitlines()[:3] == [
+        f"The settings are those of {config} (no daemon runs).",
+        "  line-in   alsa:pcm=booth",
+        "  line-out  alsa:card=Nowhere: not there",
+    ]
+    assert block(text, "booth") == [
+        '"booth" of the ALSA configuration [line-in]',
+        "  write     alsa:pcm=booth",
+        "  line-in   1 to 4294967295 Hz; channels: 1, 2, 4, 6, 8",
+        "  line-out  1 to 4294967295 Hz; channels: 1, 2, 4, 6, 8",
+    ]
+    assert block(text, "plays")[2:] == [
+        "  line-in   Invalid argument",
+        "  line-out  1 to 4294967295 Hz; channels: 1, 2, 4, 6, 8",
+    ]
+
+
+async def test_settings_that_are_yet_to_be_written_hide_nothing(config):
+    config.unlink()
+    picture = json.loads(await devices(config, "--json"))
+    assert picture["uses"] == [] and "boothd check" in picture["settings_of"]
+    (booth,) = (device for device in picture["devices"] if device["devices"] == ["alsa:pcm=booth"])
+    assert booth["uses"] == [] and booth["input"]["fits"] and booth["output"]["problem"] is None
+
+
+async def test_what_the_daemon_has_open_is_not_touched(config, tmp_path):
+    line_in = {"use": "line-in", "device": "alsa:pcm=booth", "open": True, "lost": None}
+    booth = {"name": "a booth", "devices": ["alsa:pcm=booth"], "captures": None, "plays": False, "uses": [line_in]}
+    lost = {**line_in, "use": "line-out", "device": "alsa:pcm=plays", "open": False, "lost": "unplugged"}
+    picture = {"uses": [line_in, lost], "devices": [booth]}
+    routes = [web.get("/v1/status", current(dict)), web.get("/v1/devices", current(lambda: picture))]
+    async with serve(application(routes), tmp_path / "control.sock"):
+        text = await devices(config)
+    assert text.splitlines() == [
+        f"The settings are those of the daemon on {tmp_path}/control.sock.",
+        "  line-in   alsa:pcm=booth",
+        "  line-out  alsa:pcm=plays: unplugged",
+        "",
+        "a booth [line-in]",
+        "  write     alsa:pcm=booth",
+        "  line-in   in use by the daemon",
+    ]
+
+
+def test_a_card_says_what_it_can_and_what_is_in_its_way():
+    able = {"rates_hz": [44_100], "every_rate_between": False, "channels": [2], "problem": None, "fits": False}
+    card = {
+        "name": "USB Audio",
+        "devices": ["alsa:card=Device", "alsa:usb=1-1.2"],
+        "uses": [],
+        "input": able,
+        "output": {**able, "problem": "Device or resource busy [hw:CARD=Device]"},
+    }
+    assert list(told("a test", {"uses": [], "devices": [card]}))[2:] == [
+        "USB Audio",
+        "  write     alsa:card=Device or alsa:usb=1-1.2",
+        "  line-in   44100 Hz; channels: 2; by way of conversions of ALSA",
+        "  line-out  busy: another program has it open",
+    ]
+    assert list(told("a test", {"uses": [], "devices": []}))[1:] == ["ALSA knows no sound device on this machine."]
