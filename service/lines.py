@@ -24,6 +24,7 @@ from service.sound.opus import OpusDecoder, OpusEncoder
 from service.sound.pcm import InputPcm, OutputPcm
 from service.sound.playback import Playback
 from service.sound.resampler import SoxrResampler
+from service.sound.tone import Toner
 from service.sound.tracks import Tracks
 from service.sound.wav import WavInput, WavOutput
 
@@ -83,15 +84,16 @@ def _card(settings: Settings, device: str, routes: Sequence[Route]) -> Card:
         under=None if keys.floor_mix_db is None else _late_bridge(keys.floor_mix_delay_ms),
         under_db=keys.floor_mix_db or 0.0,
     )
+    toner = Toner()
     playback = Playback(
         open_pcm=_output(device, channels=1 if {route.channel for route in routes} == {"both"} else 2),
-        sources=[tracks, floor],
+        sources=[tracks, floor, toner],
         new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
         ramp_samples=ramp_samples,
         stereo=len({route.channel for route in routes}) > 1,
         name="line-out" if len(settings.audio.output.route) <= 1 else f"line-out {device}",
     )
-    return Card(playback, tracks, floor)
+    return Card(playback, tracks, floor, toner)
 
 
 def _late_bridge(delay_ms: int) -> Bridge:

@@ -11,6 +11,7 @@ from service.core.errors import SoundCardLost, SoundCardMissing
 from service.core.floor import Programme
 from service.sound.floor import Floor, Samples
 from service.sound.playback import Playback
+from service.sound.tone import Tone, Toner
 from service.sound.tracks import Track, Tracks
 
 
@@ -21,6 +22,7 @@ class Card:
     playback: Playback
     tracks: Tracks
     floor: Floor
+    toner: Toner
 
 
 class _Fan:
@@ -80,6 +82,12 @@ class LineOut:
         """Silence all cards from the next period on, or end that."""
         for card in self.cards.values():
             card.playback.mute(on)
+
+    def tone(self, tone: Tone | None, *, device: str | None = None) -> None:
+        """Let a test tone be heard under whatever else is, on this card or on all; None ends it."""
+        for name, card in self.cards.items():
+            if device in (None, name):
+                card.toner.play(tone)
 
     def clear(self) -> None:
         """The session has ended: forget its tracks."""

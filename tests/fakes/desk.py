@@ -12,6 +12,7 @@ from service.sound.line_out import Card, LineOut
 from service.sound.pcm import PERIOD_SAMPLES
 from service.sound.playback import Playback
 from service.sound.resampler import SoxrResampler
+from service.sound.tone import Toner
 from service.sound.tracks import Tracks
 from tests.fakes.sound import Clock, FakeDecoder, FakeOutput
 
@@ -80,16 +81,17 @@ class Desk:
             under=None if self.under_db is None else Bridge(resampler=SoxrResampler(), delay_s=self.under_delay_s),
             under_db=self.under_db or 0.0,
         )
+        toner = Toner()
         playback = Playback(
             open_pcm=lambda: self.devices[name],
-            sources=[tracks, floor],
+            sources=[tracks, floor, toner],
             new_limiter=lambda: Limiter(max_dbfs=0.0),
             ramp_samples=self.ramp_samples,
             stereo=len({route.channel for route in routes}) > 1,
             clock=self.clock,
             pause=self.clock.sleep,
         )
-        return Card(playback, tracks, floor)
+        return Card(playback, tracks, floor, toner)
 
     @property
     def device(self) -> FakeOutput:
