@@ -7,16 +7,13 @@ import gc
 import logging
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from service import pictures
 from service.board import Board
+from service.box import Box
 from service.cloud import management_socket
 from service.cloud.audio_socket import AudioSockets
 from service.cloud.session_client import SessionClient
@@ -26,13 +23,9 @@ from service.core import lamps as lamp_table
 from service.core import socket_audio
 from service.core.captions import Caption
 from service.core.floor import FloorRules, Programme
-from service.core.routes import channel_names
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
-from service.core.status import Fault, Status, as_json
-from service.dsp.feedback import NOTICE as FEEDBACK
+from service.core.status import Status
 from service.dsp.feedback import FeedbackCheck
-from service.dsp.limiter import NOTICE as TOO_LOUD
-from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.fallback import Fallback
 from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
@@ -42,92 +35,16 @@ from service.room import peers
 from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
-from service.sound.capture import Capture
-from service.sound.line_out import LineOut
 from service.sound.opus import OpusDecoder, OpusEncoder
-from service.sound.playback import Playback
 from service.system import journal
-from service.system.addresses import host_addresses
 from service.transports import Transport, Transports
 from service.web import server
 from service.web.routes import table
 
 log = logging.getLogger(__name__)
 
-LAMP_TEST_S = 1.0
-SOUND_POLL_S = 0.1
-ADDRESS_POLL_S = 1.0
-HEARTBEAT_S = 2.0
-FEEDBACK_LOOK_S = 10.0
 CLOSING_S = 0.3
 SWITCH_INTERVAL_S = 0.0005  # so the sound threads get the interpreter in time beside a busy one (audio-path 6)
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """The parts of a running box."""
-
-    name: str
-    board: Board
-    conductor: Conductor
-    fallback: Fallback
-    capture: Capture
-    line_out: LineOut
-    rooms: Rooms
-    sockets: AudioSockets
-    lamps: Lamps
-    socket: Path
-    feedback: Sequence[FeedbackCheck]  # one for each card of line-out
-    recording_ended: threading.Event  # a WAV line-in has been played to its end
-
-    def picture(self) -> dict[str, Any]:
-        """Everything there is to show, as JSON data."""
-        return {
-            "name": self.name,
-            "version": version("boothd"),
-            **as_json(self.board.status),
-            "lamps": {name: pattern.name for name, pattern in lamp_table.patterns(self.board.status).items()},
-            "levels": {
-                "input": asdict(self.capture.level),
-                "output": asdict(self.line_out.level),
-            },
-            "devices": {
-                "input": {"lost": self.capture.lost, "backlog_s": self.capture.backlog_s},
-                "output": {"lost": next(map(str, self.line_out.faults), None)},
-                "outputs": [_card(device, card.playback) for device, card in self.line_out.cards.items()],
-            },
-            "frames": self.frames(),
-            "xruns": self.xruns(),
-        }
-
-    def frames(self) -> dict[str, int]:
-        """What became of the frames of sound, counted since the start."""
-        out = self.line_out.frames
-        return {
-            "captured": self.capture.captured,
-            "sent": self.rooms.packets_sent + self.sockets.packets_sent,
-            **out,
-            "dropped": self.capture.dropped + out["dropped"],
-        }
-
-    def xruns(self) -> dict[str, int]:
-        """Overruns of line-in, underruns of line-out."""
-        return {"input": self.capture.xruns, "output": self.line_out.xruns}
-
-    def alive(self, now_s: float) -> bool:
-        """Whether both sound threads have moved lately; one whose device is declared lost tries to reopen it."""
-        return now_s - min(self.capture.last_period_s, self.line_out.last_period_s) < HEARTBEAT_S
-
-
-def _card(device: str, playback: Playback) -> dict[str, Any]:
-    levels = playback.levels
-    return {
-        "device": device,
-        "lost": playback.lost,
-        "xruns": playback.xruns,
-        "reopens": playback.reopens,
-        "levels": {name: asdict(level) for name, level in zip(channel_names(len(levels)), levels, strict=True)},
-    }
 
 
 @asynccontextmanager
@@ -216,61 +133,6 @@ def open_lamps(settings: LampSettings, *, board: Board, pins: Pins) -> Iterator[
             lamps.close()
     finally:
         pins.close()
-
-
-async def run_box(box: Box) -> None:
-    """Play the story until cancelled; whatever has to be ended then is ended, within the settings' time."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_test_lamps(box.board))
-        tasks.create_task(_watch_sound(box))
-        tasks.create_task(_watch_feedback(box))
-        tasks.create_task(_watch_addresses(box))
-        tasks.create_task(box.fallback.run())
-        tasks.create_task(box.conductor.run())
-
-
-async def _test_lamps(board: Board) -> None:
-    board.update(lamp_test=True)
-    await asyncio.sleep(LAMP_TEST_S)
-    board.update(lamp_test=False)
-
-
-async def _watch_sound(box: Box) -> None:
-    """Tell the conductor of lost and returned cards, and the board of what is odd about the sound."""
-    while True:
-        fault = box.capture.fault or next(iter(box.line_out.faults), None)
-        shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
-        box.conductor.sound(shown, partly=box.capture.fault is None and not box.line_out.dead)
-        box.board.update(input_silent=box.capture.level.silent, sound_notices=tuple(_odd(box)))
-        await asyncio.sleep(SOUND_POLL_S)
-
-
-def _odd(box: Box) -> Iterator[str]:
-    if box.capture.sides_cancel:
-        yield SIDES_CANCEL
-    if any(check.warning for check in box.feedback):
-        yield FEEDBACK
-    if any(card.playback.too_loud for card in box.line_out.cards.values()):
-        yield TOO_LOUD
-
-
-async def _watch_feedback(box: Box) -> None:
-    while True:
-        await asyncio.sleep(FEEDBACK_LOOK_S)
-        for check in box.feedback:
-            check.look(time.monotonic())  # 1 ms
-
-
-async def _watch_addresses(box: Box) -> None:
-    """Another network: media that went by an address that is gone is lost, and whoever waits for a network need not."""
-    before = host_addresses()
-    while True:
-        await asyncio.sleep(ADDRESS_POLL_S)
-        now = host_addresses()
-        if now != before:
-            before = now
-            box.rooms.moved(now)
-            box.conductor.look_again()
 
 
 async def _connections_closed() -> None:

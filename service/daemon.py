@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from service import pictures, settings
-from service.app import Box, open_box, open_lamps, run_box
+from service.app import open_box, open_lamps
 from service.board import Board
+from service.box import Box, run_box
 from service.concurrency import first_of
 from service.core.captions import Caption
 from service.core.errors import BadSettings, NeedsPerson

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from service import settings
-from service.app import open_box, run_box
+from service.app import open_box
 from service.board import Board
+from service.box import run_box
 from service.core.commands import ToggleLive
 from service.core.errors import PinsUnusable
 from service.core.phase import Phase

@@ -13,8 +13,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from service import settings
-from service.app import Box, open_box, run_box
+from service.app import open_box
 from service.board import Board
+from service.box import Box, run_box
 from service.concurrency import first_of
 from service.core import lamps
 from service.core.captions import Caption

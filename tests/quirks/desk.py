@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 from service import settings
-from service.app import open_box, run_box
+from service.app import open_box
 from service.board import Board
+from service.box import run_box
 from service.gpio.pins import Pins
 from service.system import journal, logs
 
