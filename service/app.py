@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from service import pictures
 from service.board import Board
 from service.box import Box
 from service.cloud import management_socket
@@ -93,17 +92,12 @@ async def open_box(
         )
         stack.callback(buttons.close)
         box = Box(
-            settings.box.name,
-            *(board, conductor, fallback, capture, line_out, rooms, sockets, lamps),
+            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps),
             Path(settings.http.socket),
             [FeedbackCheck(capture.meter.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
-        routes = table(
-            status=box.picture,
-            levels=lambda: pictures.levels(settings, line_in=capture, line_out=line_out),
-            devices=lambda: pictures.devices(settings, line_in=capture, line_out=line_out),
-        )
+        routes = table(status=box.picture, levels=box.levels, devices=box.devices, tone=box.tone)
         await stack.enter_async_context(server.serve(server.application(routes), box.socket))
         gc.collect()
         gc.freeze()  # what lives for ever need not be looked at again (audio-path 6)

@@ -11,10 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from service import pictures
 from service.board import Board
 from service.cloud.audio_socket import AudioSockets
 from service.conductor import Conductor
 from service.core import lamps as lamp_table
+from service.core.phase import Phase
 from service.core.routes import channel_names
 from service.core.status import Fault, as_json
 from service.dsp.feedback import NOTICE as FEEDBACK
@@ -23,11 +25,16 @@ from service.dsp.limiter import NOTICE as TOO_LOUD
 from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.fallback import Fallback
 from service.gpio.lamps import Lamps
+from service.lines import route_of
 from service.room.rooms import Rooms
+from service.settings import Settings
 from service.sound.capture import Capture
 from service.sound.line_out import LineOut
 from service.sound.playback import Playback
+from service.sound.tone import Tone
 from service.system.addresses import host_addresses
+from service.web.answers import Broken, Refused
+from service.web.routes import ToneOrder
 
 LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
@@ -40,7 +47,7 @@ FEEDBACK_LOOK_S = 10.0
 class Box:
     """The parts of a running box."""
 
-    name: str
+    settings: Settings
     board: Board
     conductor: Conductor
     fallback: Fallback
@@ -56,7 +63,7 @@ class Box:
     def picture(self) -> dict[str, Any]:
         """Everything there is to show, as JSON data."""
         return {
-            "name": self.name,
+            "name": self.settings.box.name,
             "version": version("boothd"),
             **as_json(self.board.status),
             "lamps": {name: pattern.name for name, pattern in lamp_table.patterns(self.board.status).items()},
@@ -72,6 +79,30 @@ class Box:
             "frames": self.frames(),
             "xruns": self.xruns(),
         }
+
+    def levels(self) -> dict[str, Any]:
+        """How loud it is on every channel, as JSON data."""
+        return pictures.levels(self.settings, line_in=self.capture, line_out=self.line_out)
+
+    def devices(self) -> dict[str, Any]:
+        """Every sound device of the machine, and what is used here, as JSON data. Reads files."""
+        return pictures.devices(self.settings, line_in=self.capture, line_out=self.line_out)
+
+    def tone(self, order: ToneOrder) -> None:
+        """Play a test tone, or end it. Raises Refused where people would hear it unasked, or nobody would."""
+        if not order.seconds:
+            self.line_out.tone(None)
+            return
+        if self.board.status.phase is Phase.LIVE and not order.force:
+            raise Refused("a translation is on air; whoever wants the tone over it has to ask with force")
+        if self.board.status.muted:
+            raise Refused("line-out is muted: unmute it first")
+        device, channel = route_of(self.settings, order.route, order.channel)
+        lost = [card.playback.lost for name, card in self.line_out.cards.items() if device in (None, name)]
+        if None not in lost:
+            raise Broken(str(lost[0]))
+        tone = Tone(hz=order.hz, level_dbfs=order.level_dbfs, seconds=order.seconds, channel=channel)
+        self.line_out.tone(tone, device=device)
 
     def frames(self) -> dict[str, int]:
         """What became of the frames of sound, counted since the start."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -141,7 +141,10 @@ class Daemon:
                 log.warning("no lamps: %s", problem)
             try:
                 routes = table(
-                    status=lambda: as_json(self._board.status), levels=_no_sound, devices=lambda: pictures.devices(None)
+                    status=lambda: as_json(self._board.status),
+                    levels=_no_sound,
+                    devices=lambda: pictures.devices(None),
+                    tone=_no_sound,
                 )
                 app = server.application(routes)
                 await stack.enter_async_context(server.serve(app, Path(last_good.http.socket)))
@@ -168,7 +171,7 @@ def _to_show_faults(loaded: Settings) -> dict[str, Any]:
     return {"lamps": loaded.lamps.model_dump(mode="json"), "http": loaded.http.model_dump(mode="json")}
 
 
-def _no_sound() -> dict[str, Any]:
+def _no_sound(_: object = None) -> NoReturn:
     raise Unavailable("the box holds no sound device while its settings cannot be used: see its status")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service.core.audio import RATE_HZ
 from service.core.devices import parse_device
-from service.core.routes import Route
+from service.core.routes import OutputChannel, Route
 from service.dsp.bridge import Bridge
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
@@ -27,6 +27,7 @@ from service.sound.resampler import SoxrResampler
 from service.sound.tone import Toner
 from service.sound.tracks import Tracks
 from service.sound.wav import WavInput, WavOutput
+from service.web.answers import Refused
 
 
 @asynccontextmanager
@@ -64,6 +65,17 @@ async def open_line_out(settings: Settings) -> AsyncIterator[LineOut]:
         yield line_out
     finally:
         await line_out.stop()
+
+
+def route_of(settings: Settings, number: int | None, channel: OutputChannel | None) -> tuple[str | None, OutputChannel]:
+    """The device and channel that a person means by the number of a route, the first being 1; None is all devices.
+    Raises Refused."""
+    if number is None:
+        return None, channel or "both"
+    routes = settings.audio.output.routes()
+    if number > len(routes):
+        raise Refused(f"route: there is none of number {number}; the last one is {len(routes)}")
+    return routes[number - 1].device, channel or routes[number - 1].channel
 
 
 def _card(settings: Settings, device: str, routes: Sequence[Route]) -> Card:

@@ -43,8 +43,9 @@ def _uses(settings: Settings, line_in: Capture | None, line_out: LineOut | None)
 def _outputs(settings: Settings, line_out: LineOut | None) -> list[tuple[str, Playback | None]]:
     if line_out is not None:
         return [(device, card.playback) for device, card in line_out.cards.items()]
-    device = settings.audio.output.device
-    return [] if device is None else [(device, None)]
+    return [
+        (device, None) for device in dict.fromkeys(route.device for route in settings.audio.output.routes()) if device
+    ]
 
 
 def _played(playback: Playback | None) -> dict[str, Level]:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from service.cli import check, demo, devices, levels, run, sandbox, status
+from service.cli import check, demo, devices, levels, run, sandbox, status, tone
 from service.cli.exits import USAGE
 
-VERBS = (run, check, status, devices, levels, demo, sandbox)
+VERBS = (run, check, status, devices, levels, tone, demo, sandbox)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

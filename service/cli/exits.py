@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from service.core.errors import BadSettings, SoundCardLost, SoundCardMissing
+from service.web.answers import Refused
 from service.web.client import Declined, NoAccess, NotReachable
 
 OK = 0
@@ -27,7 +28,9 @@ _CODES: dict[type[Exception], int] = {
     NotReachable: NOT_REACHABLE,
     NoAccess: PERMISSION,
     Declined: REFUSED_ARGUMENT,
+    Refused: REFUSED_ARGUMENT,
 }
+_STATUSES = {502: AUDIO_DEVICE, 503: TRY_AGAIN}  # of what the daemon declines
 
 
 def code_of(verb: str, work: Coroutine[Any, Any, None]) -> int:
@@ -40,6 +43,5 @@ def code_of(verb: str, work: Coroutine[Any, Any, None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
     except tuple(_CODES) as problem:
         print(f"boothd {verb}: {problem}", file=sys.stderr)
-        unavailable = isinstance(problem, Declined) and problem.status == 503
-        return TRY_AGAIN if unavailable else _CODES[type(problem)]
+        return _STATUSES.get(getattr(problem, "status", 0), _CODES[type(problem)])
     return OK

@@ -30,6 +30,12 @@ class Unavailable(Refused):
     status = 503
 
 
+class Broken(Refused):
+    """The device that it takes is not there."""
+
+    status = 502
+
+
 class Body(BaseModel):
     """What a POST may hold."""
 
@@ -87,7 +93,7 @@ def command(body: type[B], obey: Callable[[B], None]) -> Handler:
         try:
             understood = body.model_validate_json(await request.read())
         except ValidationError as mistakes:
-            raise web.HTTPBadRequest(text=_sentence(mistakes)) from None
+            raise web.HTTPBadRequest(text=sentence(mistakes)) from None
         obey(understood)
         return web.json_response(understood.model_dump(mode="json"))
 
@@ -108,7 +114,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return web.json_response({"error": text}, status=problem.status)
 
 
-def _sentence(mistakes: ValidationError) -> str:
+def sentence(mistakes: ValidationError) -> str:
+    """The first of them, with the field's name."""
     first = mistakes.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(map(str, first["loc"]))
     return f"{field}: {first['msg']}" if field else first["msg"]
