@@ -119,7 +119,7 @@ class Box:
         return {"input": self.capture.xruns, "output": self.line_out.xruns}
 
     def alive(self, now_s: float) -> bool:
-        """Whether both sound threads have moved lately; one whose device is declared lost tries to reopen it."""
+        """Whether the sound threads have moved lately; one whose device is declared lost tries to reopen it."""
         return now_s - min(self.capture.last_period_s, self.line_out.last_period_s) < HEARTBEAT_S
 
 
@@ -152,8 +152,10 @@ async def _test_lamps(board: Board) -> None:
 
 
 async def _watch_sound(box: Box) -> None:
-    """Tell the conductor of lost and returned cards, and the board of what is odd about the sound."""
+    """Leave threads that hang behind; tell the conductor of lost and returned cards, the board of what is odd."""
     while True:
+        for direction in (box.capture, box.line_out):
+            direction.supervise()
         fault = box.capture.fault or next(iter(box.line_out.faults), None)
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown, partly=box.capture.fault is None and not box.line_out.dead)

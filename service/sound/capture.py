@@ -104,6 +104,10 @@ class Capture:
         """Stop the thread; one that hangs in its device is left behind after half a second."""
         await self._thread.stop()
 
+    def supervise(self) -> None:
+        """Give up a thread that its device holds. To be called several times a second."""
+        self._thread.supervise()
+
     @property
     def fault(self) -> SoundCardLost | SoundCardMissing | None:
         """Why there is no device now."""
@@ -126,7 +130,7 @@ class Capture:
 
     @property
     def last_period_s(self) -> float:
-        """The thread's heartbeat. It goes on while `fault` stands; it stops when the thread is held."""
+        """The thread's heartbeat. It goes on while `fault` stands; it stops when nothing helps but a new process."""
         return self._thread.last_period_s
 
     @property
@@ -147,6 +151,7 @@ class Capture:
 
     def _periods(self, pcm: InputPcm) -> Iterator[None]:
         block = pcm.read()
+        yield
         self._skip_lost_time(block)  # opening takes its time
         while True:
             if block is None:
@@ -155,8 +160,8 @@ class Capture:
             else:
                 self._heard_s = self._clock()
                 self._take(self._amplified(block, pcm.raw))
-            yield
             block = pcm.read()
+            yield
 
     def _skip_lost_time(self, block: bytes | None) -> None:
         """More time may have passed since the last sound than there is sound now: the far end is to hear a gap."""

@@ -1,4 +1,8 @@
-"""The thread of one direction: opens its device, serves it, and after any loss tries again until it is back."""
+"""The thread of one direction: opens its device, serves it, and after any loss tries again until it is back.
+
+A device that hangs holds its thread, and nobody can take it out. Such a thread is given up, and another one opens the
+device: that fails with "busy" until the device lets the first one go, which then closes it and ends.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,11 @@ log = logging.getLogger(__name__)
 REOPEN_S = (0.5, 1.0, 2.0)
 SPREAD = 0.2
 TICK_S = FRAME_MS / 1000
-STOP_S = 0.5
+STOP_S = 0.4
+HELD_S = 2.0  # audio-path 1.4
+HEAL_S = 6.0
+MAX_HELD = 2  # threads given up: with so many, no further one opens the device
+LOOKS_APART_S = 1.0  # the looks of `supervise` come more often, unless the machine has slept
 BUGS, BUGS_WITHIN_S, BUG_SAID_S = 3, 1.0, 60.0
 
 
@@ -36,12 +44,11 @@ Pcm = TypeVar("Pcm", bound=Closable)
 
 
 class DeviceThread(Generic[Pcm]):
-    """Only this thread touches the device, its closing included.
+    """Only its thread touches the device, the closing included.
 
-    `serve` does the work, one period per step; before a stop closes the device, `take_leave` has it once more.
+    `serve` does the work, one period per step; it yields as soon as the device has answered, since a thread that was
+    given up meanwhile ends there. Before a stop closes the device, `take_leave` has it once more.
     `fault` says why there is no device now: SoundCardMissing until it was there once, SoundCardLost afterwards.
-    `last_period_s` is the heartbeat: it goes on while a fault stands, and stops only when the thread is held, in a
-    device that hangs or by anything else.
     """
 
     def __init__(
@@ -67,46 +74,81 @@ class DeviceThread(Generic[Pcm]):
         self._tries = 0
         self._bugs: deque[float] = deque(maxlen=BUGS)
         self.fault: SoundCardLost | SoundCardMissing | None = None
-        self.last_period_s = clock()
         self.reopens = 0
-        self._thread = threading.Thread(target=self.run, name=name, daemon=True)
+        self._moved_s = self._looked_s = self._gave_up_s = clock()
+        self._held: list[threading.Thread] = []
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     async def stop(self) -> None:
-        """Stop the thread; one that hangs in its device is left behind after half a second."""
+        """Stop the thread; one that hangs in its device is left behind after less than half a second."""
         self._stop.set()
         if self._thread.ident is not None:
             await asyncio.to_thread(self._thread.join, STOP_S)
 
+    @property
+    def last_period_s(self) -> float:
+        """The heartbeat: it goes on while a fault stands. It stops when the thread is held and nobody supervises, or
+        when to give it up did not help: a device that worked may then be had by a new process."""
+        hopeless = self._was_there and self.fault is not None and self._still_held()
+        return min(self._moved_s, self._gave_up_s + HEAL_S) if hopeless else self._moved_s
+
+    def supervise(self) -> None:
+        """Give up a thread that is held, and begin another. To be called several times a second."""
+        now_s = self._clock()
+        before_s, self._looked_s = self._looked_s, now_s
+        if now_s - before_s > LOOKS_APART_S:
+            self._moved_s = max(self._moved_s, now_s)  # who slept with the machine is not held
+        if self._thread.ident is None or self._stop.is_set() or now_s - self._moved_s < HELD_S:
+            return
+        self._lose(f"{self._name}: the device does not answer; unplug it and plug it in again")
+        self._held = [thread for thread in self._held if thread.is_alive()] + [self._thread]
+        self._moved_s = self._gave_up_s = now_s
+        self._thread = self._new_thread()
+        self._thread.start()
+
     def run(self) -> None:
         """The thread's life."""
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._is_given_up():
             try:
-                if self.fault is not None:
-                    self._wait()
-                self._serve_once()
+                self._live()
             except DeviceLost as problem:
-                kind = SoundCardLost if self._was_there else SoundCardMissing
-                self._declare(kind(str(problem), code=self._code))
+                self._lose(str(problem))
             except SoundCardMissing as problem:
                 self._declare(problem)
             except Exception as bug:
                 # Sound must not end for ever with an uncaught exception; nor must the bug stay unknown.
                 self._note(bug)
 
-    def _serve_once(self) -> None:
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self.run, name=self._name, daemon=True)
+
+    def _still_held(self) -> int:
+        return sum(thread.is_alive() for thread in self._held)
+
+    def _is_given_up(self) -> bool:
+        """Whether the thread that asks is."""
+        return threading.current_thread() in self._held
+
+    def _live(self) -> None:
+        if self.fault is not None:
+            self._wait()
+        if self._still_held() >= MAX_HELD or self._stop.is_set():
+            return
         with contextlib.closing(self._open_pcm()) as pcm:
             for _ in self._serve(pcm):
+                if self._is_given_up():
+                    return
                 self._beat()
                 if self._stop.is_set():
                     self._take_leave(pcm)
                     return
 
     def _beat(self) -> None:
-        self.last_period_s = self._clock()
+        self._moved_s = self._clock()
         self._was_there, self._tries = True, 0
         if self.fault is not None:
             # Only now: a device that opens and then gives nothing is not back.
@@ -114,7 +156,14 @@ class DeviceThread(Generic[Pcm]):
             self.fault = None
             self.reopens += 1
 
+    def _lose(self, reason: str) -> None:
+        if self.fault is None or not self._still_held():  # that it is busy then says less than why
+            kind = SoundCardLost if self._was_there else SoundCardMissing
+            self._declare(kind(reason, code=self._code))
+
     def _declare(self, fault: SoundCardLost | SoundCardMissing) -> None:
+        if self._is_given_up():
+            return
         if self.fault is None:
             log.warning("%s is lost: %s", self._name, fault)
         self.fault = fault
@@ -136,5 +185,5 @@ class DeviceThread(Generic[Pcm]):
         while tick_s < until_s and not self._stop.is_set():
             tick_s += TICK_S
             self._pause(max(0.0, tick_s - self._clock()))
-            self.last_period_s = self._clock()
+            self._moved_s = self._clock()
             self._while_lost()

@@ -111,6 +111,11 @@ class LineOut:
         levels = (level for card in self.cards.values() for level in card.playback.levels)
         return max(levels, key=lambda level: level.rms_dbfs, default=Level())
 
+    def supervise(self) -> None:
+        """Give up threads that their devices hold. To be called several times a second."""
+        for card in self.cards.values():
+            card.playback.supervise()
+
     @property
     def last_period_s(self) -> float:
         """The heartbeat of the slowest thread."""

@@ -83,6 +83,10 @@ class Playback:
         """Fade out and stop the thread; one that hangs in its device is left behind after half a second."""
         await self._thread.stop()
 
+    def supervise(self) -> None:
+        """Give up a thread that its device holds. To be called several times a second."""
+        self._thread.supervise()
+
     @property
     def fault(self) -> SoundCardLost | SoundCardMissing | None:
         """Why there is no device now."""
@@ -105,7 +109,7 @@ class Playback:
 
     @property
     def last_period_s(self) -> float:
-        """The thread's heartbeat. It goes on while `fault` stands; it stops when the thread is held."""
+        """The thread's heartbeat. It goes on while `fault` stands; it stops when nothing helps but a new process."""
         return self._thread.last_period_s
 
     @property

@@ -1,11 +1,13 @@
 """The thread's life, told on the test's own thread and in the time of a fake clock."""
 
 import logging
+import queue
 import threading
+import time
 
 import pytest
 
-from service.core.errors import FaultCode, SoundCardMissing
+from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.sound.device_thread import DeviceThread
 from service.sound.pcm import DeviceLost
 from tests.fakes.sound import Clock
@@ -188,6 +190,175 @@ def test_a_bug_in_what_runs_while_it_is_lost_does_not_end_the_thread_or_spin():
     assert ticks == pytest.approx([0.02 * n for n in range(1, 31)])
 
 
+# -- a device that hangs ----------------------------------------------------------------------------------------------
+
+
+class Hanging:
+    """A device that gives periods while `answers` are put in, and holds its thread meanwhile."""
+
+    def __init__(self) -> None:
+        self.answers: queue.SimpleQueue[None | Exception] = queue.SimpleQueue()
+        self.served = 0
+        self.closed = threading.Event()
+
+    def serve(self):
+        while True:
+            answer = self.answers.get()
+            if answer is not None:
+                raise answer
+            yield
+            self.served += 1
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Desk:
+    """A DeviceThread whose clock stands still unless `sleep` lets it pass, as a supervisor does."""
+
+    def __init__(self) -> None:
+        self.clock = Clock(0.0)
+        self.openings: queue.SimpleQueue[Hanging | Exception] = queue.SimpleQueue()
+        self.ticks = threading.Semaphore(0)
+        self.thread = DeviceThread(
+            name="line-in",
+            code=FaultCode.SOUND_IN,
+            open_pcm=self.open,
+            serve=Hanging.serve,
+            clock=self.clock,
+            pause=lambda duration_s: self.ticks.acquire(),
+        )
+        self.thread.start()
+
+    def open(self) -> Hanging:
+        opening = self.openings.get()
+        while self.ticks.acquire(blocking=False):
+            pass
+        if isinstance(opening, Exception):
+            raise opening
+        return opening
+
+    def device(self, *, periods: int = 1) -> Hanging:
+        """One that is opened, gives so many periods and then hangs."""
+        device = Hanging()
+        self.openings.put(device)
+        for _ in range(periods):
+            device.answers.put(None)
+        until(lambda: device.served == periods)
+        return device
+
+    def sleep(self, duration_s: float) -> None:
+        for _ in range(round(duration_s / 0.1)):
+            self.clock.sleep(0.1)
+            self.thread.supervise()
+
+    def wait_over(self) -> None:
+        """Let the wait before the next opening pass."""
+        self.clock.sleep(10.0)
+        self.thread.supervise()
+        self.ticks.release(150)  # 3 s
+
+
+def until(condition) -> None:
+    end_s = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def desk():
+    desk = Desk()
+    yield desk
+    desk.thread._stop.set()
+    desk.ticks.release(150)
+    for _ in range(5):
+        desk.openings.put(DeviceLost("over"))
+    for thread in (*desk.thread._held, desk.thread._thread):
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_a_thread_that_is_held_is_given_up_after_two_seconds_and_another_has_the_device(desk):
+    first = desk.device()
+    desk.sleep(1.9)
+    assert desk.thread.fault is None
+    desk.sleep(0.2)
+    assert str(desk.thread.fault) == "line-in: the device does not answer; unplug it and plug it in again"
+    assert isinstance(desk.thread.fault, SoundCardLost)
+    desk.wait_over()
+    second = desk.device()
+    assert desk.thread.fault is None
+    assert desk.thread.reopens == 1
+    first.answers.put(None)  # now it lets go
+    assert first.closed.wait(5)
+    assert first.served == 1
+    assert not second.closed.is_set()
+    second.answers.put(GONE)
+
+
+def test_what_a_given_up_thread_meets_afterwards_is_nobodys_fault(desk, caplog):
+    first = desk.device()
+    desk.sleep(2.1)
+    desk.wait_over()
+    second = desk.device()
+    first.answers.put(GONE)
+    assert first.closed.wait(5)
+    assert desk.thread.fault is None
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+    second.answers.put(GONE)
+
+
+def test_a_device_that_is_busy_because_it_is_held_is_still_said_to_hang(desk):
+    first = desk.device()
+    desk.sleep(2.1)
+    desk.wait_over()
+    desk.openings.put(DeviceLost("Device or resource busy"))
+    until(lambda: desk.openings.empty() and desk.thread._tries == 2)
+    assert "does not answer" in str(desk.thread.fault)
+    first.answers.put(None)
+
+
+def test_a_process_that_stood_still_gives_up_no_thread(desk):
+    first = desk.device()
+    desk.sleep(0.5)
+    desk.clock.sleep(3.0)
+    desk.thread.supervise()
+    assert desk.thread.fault is None
+    desk.sleep(1.9)
+    assert desk.thread.fault is None
+    first.answers.put(GONE)
+
+
+def test_the_heart_beats_on_for_some_seconds_and_then_asks_for_a_new_process(desk):
+    first = desk.device()
+    desk.sleep(2.1)
+    assert desk.clock() - desk.thread.last_period_s < 0.2
+    for _ in range(10):
+        desk.sleep(1.0)
+        desk.ticks.release()
+        until(lambda: desk.thread._moved_s == desk.clock())
+    assert desk.thread.last_period_s == pytest.approx(2.0 + 6.0, abs=0.11)
+    first.answers.put(None)
+    until(lambda: desk.thread.last_period_s == desk.clock())
+
+
+def test_a_device_that_never_worked_asks_for_no_new_process_however_often_it_hangs(desk):
+    devices = [Hanging(), Hanging()]
+    for device in devices:
+        desk.openings.put(device)
+        until(desk.openings.empty)
+        desk.sleep(2.1)
+        assert isinstance(desk.thread.fault, SoundCardMissing)
+        desk.wait_over()
+    for _ in range(20):
+        desk.wait_over()
+        until(lambda: desk.thread.last_period_s == desk.clock())
+    assert len(desk.thread._held) == 2  # and nobody else goes the same way
+    for device in devices:
+        device.answers.put(None)
+
+
 async def test_stopping_leaves_a_thread_behind_that_hangs_in_its_device(monkeypatch):
     monkeypatch.setattr("service.sound.device_thread.STOP_S", 0.01)
     hung = threading.Event()
@@ -195,9 +366,7 @@ async def test_stopping_leaves_a_thread_behind_that_hangs_in_its_device(monkeypa
     thread.start()
     await thread.stop()
     assert thread._thread.is_alive()
-    before_s = thread.last_period_s
     assert thread.fault is None
-    assert thread.last_period_s == before_s
     hung.set()
 
 

@@ -58,7 +58,7 @@ def test_a_lost_card_is_told_and_the_slowest_heartbeat_counts():
     cards["lobby"]._thread.fault = SoundCardLost("lobby: gone")
     assert [str(fault) for fault in desk.line_out.faults] == ["lobby: gone"]
     assert not desk.line_out.dead
-    cards["booth"]._thread.last_period_s = 7.0
+    cards["booth"]._thread._moved_s = 7.0
     assert desk.line_out.last_period_s == 7.0
     cards["hall"].xruns, cards["booth"].xruns = 2, 3
     assert desk.line_out.xruns == 5
