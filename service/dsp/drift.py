@@ -18,19 +18,22 @@ FAST_S, SLOW_S = 60.0, 600.0  # the loop's time constant, over 2 pi: fast at fir
 class DriftLoop:
     """Finds the rate, samples taken from the sender per sample played less one, at which the delay stays.
 
-    `learnt` is what is left when the delay is right: it outlives pauses and streams.
+    `learnt` is what is left when the delay is right: it outlives pauses and streams. `ppm` was learnt before.
+    Of an error no more than `believed_s` is learnt, where the rest has other causes.
     """
 
-    def __init__(self, *, ppm: float = 0.0) -> None:
-        self._age_s = 0.0
-        self.learnt = _bounded(ppm * 1e-6)
+    def __init__(self, *, ppm: float | None = None, believed_s: float = math.inf) -> None:
+        self._believed_s = believed_s
+        self._age_s = 0.0 if ppm is None else SLOW_S
+        self.learnt = _bounded((ppm or 0.0) * 1e-6)
         self.rate = self.learnt
 
     def steer(self, error_s: float, elapsed_s: float) -> None:
         """The delay was so much too long for so long."""
         self._age_s += elapsed_s
         speed = 2 * math.pi / min(max(self._age_s, FAST_S), SLOW_S)
-        self.learnt = _bounded(self.learnt + speed * speed * error_s * elapsed_s)
+        drift_s = min(self._believed_s, max(-self._believed_s, error_s))
+        self.learnt = _bounded(self.learnt + speed * speed * drift_s * elapsed_s)
         self.rate = _bounded(2 * speed * error_s + self.learnt)
 
     def hold(self) -> None:
