@@ -5,166 +5,235 @@ Pure: time and packets are arguments. What comes too late is never played as del
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame
+from service.core.opus_packet import DTX_BYTES, spares_the_one_before
 from service.core.ports import Decoder
-from service.dsp.delay import DelayEstimator
+from service.dsp import splice
+from service.dsp.decoding import Decoding, PlayoutStats
+from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S, WINDOW_S, DelayEstimator
+from service.dsp.drift import DriftLoop, Pacer, Resampler
 from service.dsp.fader import rise
+from service.dsp.loss import LossEstimator
+from service.dsp.packets import Order, Packet
 
 Samples = NDArray[np.float32]
 
 STORE_PACKETS = 100  # 2 s
 CONCEAL_SAMPLES = RATE_HZ // 8  # 125 ms; libopus fades by itself
+COMFORT_SAMPLES = RATE_HZ  # a sender that is silent says so again every 400 ms
 STALL_S = 0.250
 SLACK_S = 0.010
-QUIET = 1e-3  # -60 dBFS
-JUMP_PACKETS = 3000
-JUMP_SAMPLES = JUMP_PACKETS * FRAME_SAMPLES
+ABOVE_S = 0.005  # the delay is held in the middle between the target and target + slack
+SPLICE_APART_S = 0.050
+HURRY_S = 0.100
+BELIEVED_S = 0.015
+DRIFT_S = 0.0005  # more comes from stalls, splices and changes of the target
+SPARE_SAMPLES = 2  # the pacer may need more than it gives
 LATE_IN_A_ROW = 50
-DTX_BYTES = 2
 NEVER = -(1 << 62)  # before every timestamp
-OPUS_STEP = RATE_HZ // 400  # Opus conceals in multiples of 2.5 ms
 RISE = rise(RATE_HZ // 200)
 FALL = 1.0 - RISE
 
 
-@dataclass(slots=True)
-class PlayoutStats:
-    """Counted since the start: packets, except where the name says otherwise."""
-
-    received: int = 0
-    played: int = 0  # decoded, and so heard or skipped as silence
-    fec: int = 0  # gaps filled from the next packet, or concealed by libopus where that holds no copy
-    concealed: int = 0  # frames made up because nothing was there, DTX not counted
-    late: int = 0  # came after their time, doubles included
-    dropped: int = 0  # thrown away unheard: too old after a stall, or more than the store holds
-    corrupt: int = 0
-    resyncs: int = 0
-    silence_samples: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Packet:
-    sequence: int
-    payload: bytes
-
-
 class Playout:
-    """One stream. `put` and `pull` are called under one lock of the caller's; neither raises nor blocks."""
+    """One stream. `put` and `pull` are called under one lock of the caller's; neither raises nor blocks.
 
-    def __init__(self, *, decoder: Decoder, min_target_s: float = 0.020) -> None:
-        self._decoder = decoder
-        self._min_target_s = min_target_s
+    Without a resampler two clocks that drift apart are reconciled by splices alone. `drift_ppm` is what the card's last
+    playout had learnt.
+    """
+
+    def __init__(
+        self,
+        *,
+        decoder: Decoder,
+        resampler: Resampler | None = None,
+        min_target_s: float = MIN_TARGET_S,
+        drift_ppm: float | None = None,
+    ) -> None:
         self.stats = PlayoutStats()
+        self._decoding = Decoding(decoder, self.stats)
+        self._min_target_s = min_target_s
+        self._pacer = None if resampler is None else Pacer(resampler)
+        # The other half of what the resampler holds lies between the target and the delay that is held.
+        self._margin_s = PULL_S if resampler is None else PULL_S + resampler.held_samples / RATE_HZ / 2
+        self._drift = DriftLoop(ppm=drift_ppm, believed_s=DRIFT_S)
         self._out: Samples = np.zeros(0, np.float32)  # decoded, not yet pulled; at most one packet and one pull
         self._idle = True
         self.reset()
 
     def reset(self) -> None:
-        """Another stream begins: forget packets and time."""
+        """Another stream begins: forget packets and time, but not the card's clock."""
         self._fall_silent()
-        self._store: dict[int, _Packet] = {}  # by unwrapped timestamp
-        self._delay = DelayEstimator(min_target_s=self._min_target_s)
-        self._sequence: int | None = None  # the highest, unwrapped
-        self._timestamp = 0  # of that packet, unwrapped
+        self._store: dict[int, Packet] = {}  # by timestamp
+        self._delay, self._loss = DelayEstimator(), LossEstimator()
+        self._order: Order | None = None
         self._late_run = 0
-        self._next = NEVER  # unwrapped timestamp of the next sample to decode
+        self._next = NEVER  # timestamp of the next sample to decode
         self._last_sequence = 0  # of the packet decoded last
         self._waited = 0  # samples concealed while nothing was there
+        self._comfort = 0  # samples of comfort noise that may still be made
+        self._spliced_s = self._right_s = -math.inf  # when a splice was made, and when none was due
 
     @property
     def target_s(self) -> float:
-        """How old samples should be when they are played."""
-        return self._delay.target_s
+        """How old a sample should be when it is played, over the fastest packet."""
+        wanted_s = self._delay.jitter_s + self._margin_s + self._loss.extra_s
+        return min(MAX_TARGET_S, max(self._min_target_s, wanted_s))
 
     def delay_s(self, now_s: float) -> float | None:
-        """How old the next sample to be pulled is, over the fastest packet; None in silence between spurts."""
+        """How old the next sample to be heard is, over the fastest packet; None in silence between spurts."""
         return None if self._idle else self._age_s(now_s, self._next)
+
+    @property
+    def jitter_s(self) -> float:
+        """By which hardly any packet comes later than the fastest."""
+        return self._delay.jitter_s
+
+    @property
+    def loss(self) -> float:
+        """The share of packets that did not come at first, lately."""
+        return self._loss.loss
+
+    @property
+    def drift_ppm(self) -> float:
+        """By how much more is taken from the sender than is played: negative for a card that runs fast."""
+        return self._drift.learnt * 1e6
+
+    @property
+    def held(self) -> int:
+        """Packets that wait."""
+        return len(self._store)
 
     def put(self, arrival_s: float, frame: EncodedFrame) -> None:
         """Take one packet, in any order."""
         self.stats.received += 1
-        if self._sequence is None or self._is_another_stream(frame):
-            self.reset()
-            self._sequence, self._timestamp = frame.sequence - 1, frame.timestamp
-        assert self._sequence is not None
-        sequence = self._sequence + _step(self._sequence, frame.sequence, 16)
-        timestamp = self._timestamp + _step(self._timestamp, frame.timestamp, 32)
-        if sequence > self._sequence:
-            self._delay.gap(sequence - self._sequence - 1)
-            self._sequence, self._timestamp = sequence, timestamp
-            self._delay.arrived(arrival_s, timestamp / RATE_HZ)
-        if timestamp < self._next:
+        packet = None if self._order is None else self._order.packet(frame)
+        if self._order is None or packet is None:
+            packet = self._begin_stream(frame)
+        self._learn(arrival_s, packet)
+        if packet.timestamp < self._next:
             self.stats.late += 1
             self._late_run += 1
             if self._late_run >= LATE_IN_A_ROW:
                 self.reset()  # the sender has started again with lower timestamps
             return
         self._late_run = 0
-        if frame.payload:  # without one it is padding, with the timestamp of a packet that has sound
-            self._store[timestamp] = _Packet(sequence, frame.payload)
+        if packet.payload:  # without one it is padding, with the timestamp of a packet that has sound
+            self._store[packet.timestamp] = packet
         if len(self._store) > STORE_PACKETS:
             self._drop(min(self._store))
 
     def pull(self, now_s: float, samples: int) -> Samples:
         """The next samples, mono float32; silence where there is nothing."""
         self._resync(now_s)
-        while len(self._out) < samples and self._decode_one(now_s):
-            pass
+        self._fill(now_s, samples + SPARE_SAMPLES)
+        self._keep_delay(now_s, samples)
+        if self._pacer is None:
+            return self._take(samples)
+        return self._pacer.give(samples, self._take, rate=self._drift.rate)
+
+    # -- what has come ------------------------------------------------------------------------------------------
+
+    def _begin_stream(self, frame: EncodedFrame) -> Packet:
+        self.reset()
+        self._order = Order(frame)
+        packet = self._order.packet(frame)
+        assert packet is not None
+        self._loss.begin(packet.sequence)
+        return packet
+
+    def _learn(self, arrival_s: float, packet: Packet) -> None:
+        assert self._order is not None
+        timestamp_s = packet.timestamp / RATE_HZ
+        ended = self._order.advance(packet) and self._delay.arrived(arrival_s, timestamp_s)
+        late_s = arrival_s - timestamp_s - self._delay.base_s
+        self._loss.received(packet.sequence, late_s, spares=spares_the_one_before(packet.payload))
+        if ended:
+            self._loss.review(self._delay.jitter_s)
+
+    def _age_s(self, now_s: float, timestamp: int) -> float:
+        """The age at which a sample is heard, over the fastest packet, were it decoded now."""
+        ahead = len(self._out) + (self._pacer.held_samples if self._pacer else 0)
+        return now_s + (ahead - timestamp) / RATE_HZ - self._delay.base_s
+
+    def _drop(self, timestamp: int) -> None:
+        del self._store[timestamp]
+        self.stats.dropped += 1
+
+    # -- when it is heard ---------------------------------------------------------------------------------------
+
+    def _resync(self, now_s: float) -> None:
+        """After a stall, throw away what is too old to be heard."""
+        if not self._store:
+            return
+        limit_s = self.target_s + STALL_S
+        if self._age_s(now_s, min(self._store)) <= limit_s or (
+            not self._idle and self._age_s(now_s, self._next) <= limit_s
+        ):
+            return
+        if len(self._out) >= len(FALL):
+            self._out, self._idle = self._out[: len(FALL)] * FALL, True
+        self._fall_silent()
+        for timestamp in [ts for ts in self._store if self._age_s(now_s, ts) > self.target_s + SLACK_S]:
+            self._drop(timestamp)
+            self._next = max(self._next, timestamp + 1)
+        self.stats.resyncs += 1
+
+    def _keep_delay(self, now_s: float, samples: int) -> None:
+        """Splice where the delay is wrong; where it is right, follow the drift of the clocks."""
+        self._drift.hold()
+        if self._idle or self._waited:
+            return
+        above_s = self._age_s(now_s, self._next) - self.target_s
+        if 0 <= above_s <= SLACK_S:
+            self._right_s = now_s
+            self._drift.steer(above_s - ABOVE_S, samples / RATE_HZ)
+        elif self._is_splice_due(now_s, above_s):
+            self._splice(now_s, above_s)
+            self._fill(now_s, samples + SPARE_SAMPLES)
+
+    def _is_splice_due(self, now_s: float, above_s: float) -> bool:
+        """At most 20 a second. A little is believed after two seconds: it may be that no packet was fast of late."""
+        if abs(above_s - ABOVE_S) < BELIEVED_S and now_s - self._right_s < WINDOW_S:
+            return False
+        return above_s > HURRY_S or now_s - self._spliced_s >= SPLICE_APART_S
+
+    def _splice(self, now_s: float, above_s: float) -> None:
+        longer = above_s < 0
+        most_s = abs(above_s - ABOVE_S) + ABOVE_S  # to the other end of what is right, no further
+        lag = splice.pitch_period(self._out, most=int(most_s * RATE_HZ), eager=above_s > HURRY_S)
+        if lag is None:
+            return
+        self._spliced_s, self._right_s = now_s, -math.inf
+        self._out = splice.twice(self._out, lag) if longer else splice.without(self._out, lag)
+        self.stats.inserted += longer
+        self.stats.removed += not longer
+
+    def _take(self, samples: int) -> Samples:
         taken, self._out = self._out[:samples], self._out[samples:]
         if len(taken) < samples:
             self.stats.silence_samples += samples - len(taken)
             taken = np.concatenate([taken, np.zeros(samples - len(taken), np.float32)])
         return taken
 
-    def _is_another_stream(self, frame: EncodedFrame) -> bool:
-        """Counters that one sender cannot have produced: the port does not carry the SSRC."""
-        assert self._sequence is not None
-        ahead = _step(self._sequence, frame.sequence, 16)
-        later = _step(self._timestamp, frame.timestamp, 32)
-        return abs(ahead) > JUMP_PACKETS or later < -JUMP_SAMPLES or ahead * later < 0
+    # -- what is decoded ----------------------------------------------------------------------------------------
 
-    def _age_s(self, now_s: float, timestamp: int) -> float:
-        """The age of a sample over the fastest packet, were it decoded now."""
-        return now_s + (len(self._out) - timestamp) / RATE_HZ - self._delay.base_s
+    def _fill(self, now_s: float, samples: int) -> None:
+        while len(self._out) < samples and self._decode_one(now_s, samples):
+            pass
 
-    def _resync(self, now_s: float) -> None:
-        """After a stall, throw away what is too old to be heard."""
-        if not self._store:
-            return
-        limit_s = self._delay.target_s + STALL_S
-        if self._age_s(now_s, min(self._store)) <= limit_s or (
-            not self._idle and self._age_s(now_s, self._next) <= limit_s
-        ):
-            return
-        for timestamp in [ts for ts in self._store if self._age_s(now_s, ts) > self._delay.target_s + SLACK_S]:
-            self._drop(timestamp)
-            self._next = max(self._next, timestamp + 1)
-        self.stats.resyncs += 1
-        self._fall_silent()
-
-    def _drop(self, timestamp: int) -> None:
-        del self._store[timestamp]
-        self.stats.dropped += 1
-
-    def _fall_silent(self) -> None:
-        """The spurt ends, without a click; the next packet begins a new one when its time has come."""
-        if not self._idle:
-            self._out = np.concatenate([self._out, self._made_up(len(FALL)) * FALL])
-        self._idle, self._waited = True, 0
-
-    def _decode_one(self, now_s: float) -> bool:
+    def _decode_one(self, now_s: float, samples: int) -> bool:
         """Append to what can be pulled; False when there is nothing to append."""
+        if self._idle:
+            return self._begin(now_s, samples)
         if not self._store:
             return self._wait()
         first = min(self._store)
-        if self._idle:
-            return self._age_s(now_s, first) >= self._delay.target_s and self._begin(first)
         if self._waited:
             # A later packet shows that what was waited for is lost: the time spent waiting counts.
             self._next, self._waited = min(first, self._next + self._waited), 0
@@ -173,86 +242,66 @@ class Playout:
         if gap < 0:
             self._drop(first)  # its time lies within a packet that was longer than its timestamps say
         elif gap == 0:
-            self._play(now_s, first)
+            self._append(self._decoded(first))
         elif packet.sequence == self._last_sequence + 1 or gap > CONCEAL_SAMPLES + 4 * FRAME_SAMPLES:
             self._fall_silent()  # the sender paused, or far too much is missing
         elif gap <= FRAME_SAMPLES:
-            self._out = np.concatenate([self._out, self._recovered(packet.payload, gap)])
+            self._append(self._decoding.recover(packet.payload, gap))
             self._next = first
         else:
-            self._conceal()
+            self._append(self._decoding.conceal(FRAME_SAMPLES))
             self._next += FRAME_SAMPLES
         return True
 
-    def _begin(self, first: int) -> bool:
-        self._idle, self._next = False, first
-        piece = self._decoded(first)
-        piece[: len(RISE)] *= RISE[: len(piece)]
-        self._out = np.concatenate([self._out, piece])
-        return True
-
-    def _play(self, now_s: float, timestamp: int) -> None:
-        surplus = self._age_s(now_s, timestamp) - self._delay.target_s
-        comfort_noise = len(self._store[timestamp].payload) <= DTX_BYTES
-        piece = self._decoded(timestamp)
-        if comfort_noise or np.abs(piece).max() < QUIET:
-            # In silence the delay is brought back to its target for nothing.
-            if surplus > SLACK_S:
-                piece = piece[int(surplus * RATE_HZ) :]
-            elif surplus < 0:
-                piece = np.concatenate([piece, np.zeros(min(FRAME_SAMPLES, int(-surplus * RATE_HZ)), np.float32)])
+    def _append(self, piece: Samples) -> None:
         self._out = np.concatenate([self._out, piece])
 
     def _decoded(self, timestamp: int) -> Samples:
         """The samples of this packet; what follows them is next."""
         packet = self._store.pop(timestamp)
         self._last_sequence = packet.sequence
-        piece = None
-        if len(packet.payload) > DTX_BYTES:
-            piece = self._tried(lambda: self._decoder.decode(packet.payload))
-            self.stats.played += piece is not None
-            self.stats.concealed += piece is None
-        if piece is None:
-            piece = self._made_up(FRAME_SAMPLES)
+        silent = len(packet.payload) <= DTX_BYTES
+        self._comfort = COMFORT_SAMPLES if silent else 0
+        piece = self._decoding.comfort(FRAME_SAMPLES) if silent else self._decoding.decode(packet.payload)
         self._next = timestamp + len(piece)
         return piece
 
-    def _wait(self) -> bool:
-        """Nothing is there: conceal for a while, time standing still, since the packet may only be late."""
-        if self._idle:
-            return False
-        if self._waited + FRAME_SAMPLES > CONCEAL_SAMPLES:
-            self._fall_silent()
-        else:
-            self._conceal()
-            self._waited += FRAME_SAMPLES
+    def _begin(self, now_s: float, samples: int) -> bool:
+        """The first packet of a spurt is held until it is as old as it should be: every pause mends the delay."""
+        due = bool(self._store)
+        if due:
+            first = min(self._store)
+            early = int((self.target_s + ABOVE_S - self._age_s(now_s, first)) * RATE_HZ)
+            due = early < samples - len(self._out)
+        if not due:
+            return self._stay_silent(samples - len(self._out))
+        self._idle, self._next = False, first
+        piece = self._decoded(first).copy()
+        piece[: len(RISE)] *= RISE[: len(piece)]
+        self._append(np.concatenate([np.zeros(max(0, early), np.float32), piece]))
         return True
 
-    def _conceal(self) -> None:
-        self.stats.concealed += 1
-        self._out = np.concatenate([self._out, self._made_up(FRAME_SAMPLES)])
+    def _stay_silent(self, samples: int) -> bool:
+        if self._comfort <= 0:
+            return False
+        self._comfort -= samples
+        self._append(self._decoding.comfort(samples))
+        return True
 
-    def _recovered(self, next_payload: bytes, gap: int) -> Samples:
-        """The samples before the next packet, from its copy of them."""
-        whole = -(-gap // OPUS_STEP) * OPUS_STEP
-        piece = self._tried(lambda: self._decoder.recover(next_payload, whole))
-        self.stats.fec += piece is not None
-        self.stats.concealed += piece is None
-        return self._made_up(gap) if piece is None else piece[-gap:]
+    def _wait(self) -> bool:
+        """Nothing is there: conceal for a while, time standing still, since the packet may only be late."""
+        if self._comfort:
+            self._idle = True
+        elif self._waited + FRAME_SAMPLES > CONCEAL_SAMPLES:
+            self._fall_silent()
+        else:
+            self._append(self._decoding.conceal(FRAME_SAMPLES))
+            self._waited += FRAME_SAMPLES
+            self.stats.waited += 1
+        return True
 
-    def _made_up(self, samples: int) -> Samples:
-        whole = -(-samples // OPUS_STEP) * OPUS_STEP
-        return np.frombuffer(self._decoder.conceal(whole), "<f4")[:samples].copy()
-
-    def _tried(self, decode: Callable[[], bytes]) -> Samples | None:
-        try:
-            return np.frombuffer(decode(), "<f4").copy()
-        except ValueError:
-            self.stats.corrupt += 1
-            return None
-
-
-def _step(known: int, wrapped: int, bits: int) -> int:
-    """The signed distance from an unwrapped counter to a wrapped value (RFC 1982)."""
-    half = 1 << (bits - 1)
-    return (wrapped - known + half) % (1 << bits) - half
+    def _fall_silent(self) -> None:
+        """The spurt ends, without a click; the next packet begins a new one when its time has come."""
+        if not self._idle:
+            self._append(self._decoding.comfort(len(FALL)) * FALL)
+        self._idle, self._waited = True, 0

@@ -5,49 +5,37 @@ import pytest
 from service.dsp.delay import DelayEstimator
 
 
-def target_after(seconds, *, jitter_s=0.0, loss_every=0, stall_at_s=None, min_target_s=0.020):
-    """The target in ms after so many seconds of packets that come up to `jitter_s` late."""
+def jitter_after(seconds, *, jitter_s=0.0, stall_at_s=None):
+    """What is believed of the jitter, in ms, after so many seconds of packets that come up to `jitter_s` late."""
     chance = random.Random(1)
-    delay = DelayEstimator(min_target_s=min_target_s)
+    delay = DelayEstimator()
     for number in range(seconds * 50):
-        lost = loss_every and number % loss_every == 0
-        if lost:
-            continue
-        delay.gap(1 if loss_every and number % loss_every == 1 else 0)
-        late_s = 0.5 if number == stall_at_s else chance.random() * jitter_s
+        late_s = 0.5 if stall_at_s and number == stall_at_s * 50 else chance.random() * jitter_s
         delay.arrived(number * 0.020 + late_s, number * 0.020)
-    return round(delay.target_s * 1000)
+    return round(delay.jitter_s * 1000)
 
 
 @pytest.mark.parametrize(
     ("network", "expected_ms"),
     [
-        ({"seconds": 1}, 60),  # nothing known yet
-        ({"seconds": 60}, 20),  # 15 would do; 20 is the least
-        ({"seconds": 60, "jitter_s": 0.030}, 40),  # the upper edge of the bin, and one period of the card
-        ({"seconds": 60, "jitter_s": 0.060}, 70),
-        ({"seconds": 60, "jitter_s": 0.600}, 500),  # the most
-        ({"seconds": 60, "loss_every": 100}, 40),  # 15 and 25: room for the FEC copy
-        ({"seconds": 60, "loss_every": 1000}, 20),  # not worth the delay
-        ({"seconds": 60, "stall_at_s": 30 * 50}, 20),  # one stall is not jitter
-        ({"seconds": 60, "min_target_s": 0.2}, 200),
+        ({"seconds": 1}, 50),  # nothing known yet
+        ({"seconds": 20}, 35),  # the seed's bin
+        ({"seconds": 60}, 5),
+        ({"seconds": 60, "jitter_s": 0.030}, 30),  # the upper edge of the bin
+        ({"seconds": 60, "jitter_s": 0.060}, 60),
+        ({"seconds": 60, "jitter_s": 0.600}, 500),  # the last bin
+        ({"seconds": 60, "stall_at_s": 30}, 5),  # one stall is not jitter
+        ({"seconds": 31, "stall_at_s": 30}, 35),  # not even in the first half minute
     ],
 )
-def test_target(network, expected_ms):
-    assert target_after(**network) == expected_ms
+def test_jitter(network, expected_ms):
+    assert jitter_after(**network) == expected_ms
 
 
-def test_room_for_fec_is_kept_until_the_loss_is_well_over():
+def test_every_half_second_it_is_told():
     delay = DelayEstimator()
-    for _ in range(10):
-        delay.gap(1)
-    lossy_s = delay.target_s
-    for _ in range(600):
-        delay.gap(0)
-    assert delay.target_s == lossy_s
-    for _ in range(1000):
-        delay.gap(0)
-    assert delay.target_s == pytest.approx(lossy_s - 0.025)
+    ended = [delay.arrived(number * 0.020, number * 0.020) for number in range(101)]
+    assert [number for number, one in enumerate(ended) if one] == [0, 25, 50, 75, 100]
 
 
 def test_a_route_that_becomes_slower_moves_the_base_within_two_seconds():
