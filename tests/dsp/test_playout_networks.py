@@ -167,7 +167,7 @@ def soak(*, hours):
     outages = [Outage(1800 + 3600 * hour, 0.5 + 4.5 * (hour % 10) / 9, hour % 2 == 0) for hour in range(hours)]
     return Network(
         payloads=speech(),
-        jitter_s=0.002,
+        jitter_s=0.030,
         stalls=0.002,
         route_s=lambda now_s: (0.020, 0.035, 0.090, 0.025)[int(now_s / 1800) % 4],
         outages=outages,
