@@ -1,5 +1,9 @@
 """One card of line-out in the time of its device."""
 
+import asyncio
+import random
+import wave
+
 import numpy as np
 import pytest
 
@@ -7,7 +11,10 @@ from service.core.audio import RATE_HZ, Level
 from service.core.errors import SoundCardLost, SoundCardMissing
 from service.core.routes import Route
 from service.dsp.limiter import Limiter
+from service.dsp.mixer import Strip
 from service.sound.pcm import DeviceLost
+from service.sound.playback import Playback
+from service.sound.wav import WavOutput
 from tests.fakes.desk import RAMP_SAMPLES, Desk, ToneDecoder, roughness, steady
 from tests.fakes.sound import FakeOutput
 
@@ -223,3 +230,55 @@ def test_a_card_that_comes_back_in_the_middle_of_a_tone_begins_softly():
     heard = desk.device.samples[before:][FULL - 480 :] / 32767
     assert np.abs(heard[480 : 3 * 480]).max() > 0.1
     assert roughness(heard) <= 1.05 * TONE + 6e-5
+
+
+# -- on real threads --------------------------------------------------------------------------------------------------
+
+
+class Tone:
+    """A source that always sounds."""
+
+    echoes = False
+
+    def begin(self, channels):
+        self.strip, self.at = Strip(channels=channels), 0
+
+    def pieces(self, now_s):
+        self.strip.to([1.0] * len(self.strip._faders), samples=480)
+        steps = np.arange(self.at, self.at + 480)
+        self.at += 480
+        return [(self.strip, (0.5 * np.sin(2 * np.pi * 440 * steps / RATE_HZ)).astype(np.float32))]
+
+
+class Watched(WavOutput):
+    """Notes of each period how loud its end is."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.ends = []
+
+    def write(self, pcm):
+        self.ends.append(int(np.abs(np.frombuffer(pcm, "<i2")[-100:].astype(int)).max()))
+        return super().write(pcm)
+
+
+@pytest.mark.slow
+async def test_mute_reaches_the_next_period_written_whenever_it_is_pressed(tmp_path):
+    """One more may be on its way to the device when the flag is set."""
+    device = Watched(tmp_path / "out.wav")
+    playback = Playback(open_pcm=lambda: device, sources=[Tone()], new_limiter=Limiter, ramp_samples=RAMP_SAMPLES)
+    playback.start()
+    chance = random.Random(1)
+    for _ in range(20):
+        await asyncio.sleep(0.1 + chance.random() / 50)
+        pressed = len(device.ends)
+        playback.mute(True)
+        while len(device.ends) < pressed + 6:
+            await asyncio.sleep(0.01)
+        assert max(device.ends[pressed + 1 :]) == 0
+        playback.mute(False)
+    await playback.stop()
+    with wave.open(str(tmp_path / "out.wav")) as file:
+        heard = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+    assert roughness(heard) <= 1.05 * TONE + 6e-5
+    assert not heard[-480:].any() and np.abs(heard).max() > 0.49
