@@ -48,6 +48,7 @@ FAULTS: dict[str, Fault] = {
         # The management API
         Fault("generation", "which messages are on the wire: B, C or D", "B|C|D"),
         Fault("ready-delay", "how long a task takes to start", "SECONDS", float, 5.0),
+        Fault("resume-delay", "how long a paused task takes to run again", "SECONDS", float, 1.5),
         Fault("never-ready", "no task ever starts"),
         Fault("refuse-language", "this target is refused (VALIDATION_ERROR)", "CODE"),
         Fault("not-found-after", "a task gets lost so long after its start", "SECONDS", float, 5.0),

@@ -207,13 +207,17 @@ class ManagementTask:
             if not same:
                 output.append(self._run())
             return output + self._acknowledge(sender, "set_task", "unchanged" if same else "updated")
-        if self._state is State.PAUSED:
+        event = "started" if self._state is State.NONE else "updated"
+        if self._state is State.PAUSED and same:
+            event = "resumed"
+        if self._state is State.PAUSED and self._fault("resume-delay") is None:
             output.append(self._start(now_s))
-            return output + self._acknowledge(sender, "set_task", "resumed" if same else "updated")
-        self._unacknowledged.append(("started" if self._state is State.NONE else "updated", sender))
-        if self._state is State.NONE:
+            return output + self._acknowledge(sender, "set_task", event)
+        self._unacknowledged.append((event, sender))
+        if self._state is not State.STARTING:
+            delay_s = self._fault("ready-delay" if self._state is State.NONE else "resume-delay")
+            self._ready_at_s = now_s + float(delay_s or self._ready_delay_s)
             self._state = State.STARTING
-            self._ready_at_s = now_s + float(self._fault("ready-delay") or self._ready_delay_s)
         return output
 
     def _carry(self, source: dict[str, Any], now_s: float, sender: Hashable) -> None:

@@ -154,6 +154,12 @@ async def asked_late(api: Api) -> Any:
     return type(data).__name__
 
 
+async def resumed(api: Api) -> bool:
+    """Whether a paused task runs again at once."""
+    came = await messages(api, ES, task_settings.pause_task(), ES, apart_s=1.1, for_s=2.7)
+    return "resumed" in [each["data"].get("event") for each in came if each.get("message_type") == "task_status"]
+
+
 LONG = "Hola a todos. " * 4  # some seconds, so that a queue map finds something waiting
 SPEAK = json.dumps({"message_type": "tts_task", "data": {"text": LONG, "language": "es"}}).encode()
 
@@ -308,6 +314,7 @@ LOOKS: dict[str, tuple[Any, Any, Any, Any]] = {  # name: value, look, seen with 
     "no-data": (None, rights, (True, True, False), (True, True, True)),
     "generation": ("C", start, [], ["task_status"]),
     "ready-delay": (3, start, [], ["task_status"]),
+    "resume-delay": (3, resumed, False, True),
     "never-ready": (None, asked_late, "NOT_FOUND", "es"),
     "refuse-language": ("es", start, ["VALIDATION_ERROR"], ["task_status"]),
     "not-found-after": (0.1, asked_late, "NOT_FOUND", "es"),

@@ -117,6 +117,15 @@ def test_changes_are_acknowledged_by_what_they_do():
     assert isinstance(run, Run) and resumed == status("set_task", "resumed")
 
 
+def test_a_paused_task_can_be_made_to_take_its_time_to_run_again():
+    desk = Desk(resume_delay="1.5")
+    desk.say(task_settings.pause_task())
+    assert desk.say(task_settings.set_task(ES)) == []
+    assert desk.until(4.9) == []
+    run, resumed, *_ = desk.until(5.1)
+    assert isinstance(run, Run) and resumed == status("set_task", "resumed")
+
+
 def test_defaults_written_out_change_nothing_and_the_order_of_targets_does():
     desk = Desk()
     full = json.loads(task_settings.set_task(ES))
