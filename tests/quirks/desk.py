@@ -6,6 +6,7 @@ The program of a box opens the pins of a Raspberry Pi; all else is as there.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from service import settings
 from service.app import open_box
 from service.board import Board
 from service.box import run_box
+from service.core.captions import Caption
 from service.gpio.pins import Pins
 from service.system import journal, logs
 
@@ -28,7 +30,7 @@ async def main(config: Path) -> None:
     loaded = settings.load(config, environ=os.environ, for_run=True)
     board, pins = Board(), Pins("mock")
     board.watch(journal.on_change)
-    async with open_box(loaded, board=board, pins=pins, on_caption=lambda caption: None) as box:
+    async with open_box(loaded, board=board, pins=pins, on_caption=_say) as box:
         work = [asyncio.ensure_future(run_box(box)), asyncio.ensure_future(_fingers(pins))]
 
         def stop() -> None:
@@ -40,6 +42,11 @@ async def main(config: Path) -> None:
         for result in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
+
+
+def _say(caption: Caption) -> None:
+    if caption.final:
+        logging.info("caption %s: %s", caption.language, caption.text)
 
 
 async def _fingers(pins: Pins) -> None:

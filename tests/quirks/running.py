@@ -228,13 +228,14 @@ class Stage:
         pairs: str,
         session: str = "",
         line_in: Path | None = None,
+        pre_roll: str = "2.5s",
         buttons: bool = False,
     ) -> AbstractAsyncContextManager[Box]:
         """A box that goes live by itself; with `buttons` it runs on mock pins, and `type` presses them."""
         config = self._path("box", "toml")
         config.write_text(
             f'[box]\nautostart = "always"\n[palabra]\nbase_url = "{url}"\n[session]\n{session}\n{pairs}\n'
-            f'[audio.input]\ndevice = "wav:{line_in or self.silence}"\n'
+            f'[audio.input]\ndevice = "wav:{line_in or self.silence}"\npre_roll = "{pre_roll}"\n'
             f'[audio.output]\ndevice = "wav:{config.with_suffix(".wav")}"\n'
             f'[http]\nsocket = "{config.with_suffix(".sock")}"\n[log]\ncaptions = true\n'
             + ("[buttons]\nlang = { pin = 17 }\nlive = { pin = 27 }\n" if buttons else "")
