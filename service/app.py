@@ -7,7 +7,7 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -48,9 +48,15 @@ SWITCH_INTERVAL_S = 0.0005  # so the sound threads get the interpreter in time b
 
 @asynccontextmanager
 async def open_box(
-    settings: Settings, *, board: Board, pins: Pins, on_caption: Callable[[Caption], None]
+    settings: Settings,
+    *,
+    board: Board,
+    pins: Pins,
+    on_caption: Callable[[Caption], None],
+    clocks: MutableMapping[str, float] | None = None,
 ) -> AsyncIterator[Box]:
-    """Every part, opened in this order and closed in reverse. Raises BadSettings or PinsUnusable."""
+    """Every part, opened in this order and closed in reverse; `clocks` as in `open_line_out`. Raises BadSettings or
+    PinsUnusable."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     OpusDecoder()  # libopus is there, or this says what to install
     for line in settings.unheard():
@@ -60,7 +66,7 @@ async def open_box(
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
         stack.push_async_callback(_connections_closed)
         rooms, sockets = Rooms(), _sockets()
-        line_out = await stack.enter_async_context(open_line_out(settings))
+        line_out = await stack.enter_async_context(open_line_out(settings, clocks=clocks))
         capture = await stack.enter_async_context(
             open_line_in(settings, go=go, ended=recording_ended, on_sound=line_out.put_floor)
         )

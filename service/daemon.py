@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5  # how often the files are looked at; what is mended holds within 2 s
 RETRY_S = 10.0  # what is not in the files, such as a pin without rights, may have been mended meanwhile
 LAST_GOOD = "last-good.json"
+CLOCKS = "clocks.json"  # of the cards, in ppm: learnt in minutes, and the same tomorrow
 
 
 class Daemon:
@@ -89,7 +90,11 @@ class Daemon:
         self._board.update(phase=Phase.STARTING, fault=None, settings_notice=None)
         async with AsyncExitStack() as stack:
             try:
-                opening = open_box(loaded, board=self._board, pins=Pins("lgpio"), on_caption=_captions(loaded))
+                clocks = {name: ppm for name, ppm in self._store.load(CLOCKS).items() if isinstance(ppm, float)}
+                stack.callback(lambda: self._store.save(CLOCKS, clocks))
+                opening = open_box(
+                    loaded, board=self._board, pins=Pins("lgpio"), on_caption=_captions(loaded), clocks=clocks
+                )
                 box = await stack.enter_async_context(opening)
             except NeedsPerson as mistake:
                 await self._stand_in_fault(mistake, seen, limit_s=RETRY_S)

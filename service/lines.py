@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,17 +54,25 @@ async def open_line_in(
 
 
 @asynccontextmanager
-async def open_line_out(settings: Settings) -> AsyncIterator[LineOut]:
-    """Line-out, the threads of its cards running."""
+async def open_line_out(
+    settings: Settings, *, clocks: MutableMapping[str, float] | None = None
+) -> AsyncIterator[LineOut]:
+    """Line-out, the threads of its cards running. `clocks` is what is known of the cards' clocks, in ppm by device, and
+    at the end what was learnt."""
+    clocks = {} if clocks is None else clocks
     devices: dict[str, list[Route]] = {}
     for route in settings.audio.output.routes():
         devices.setdefault(route.device, []).append(route)
-    line_out = LineOut({device: _card(settings, device, routes) for device, routes in devices.items()})
+    cards = {device: _card(settings, device, routes, clocks.get(device)) for device, routes in devices.items()}
+    line_out = LineOut(cards)
     line_out.start()
     try:
         yield line_out
     finally:
         await line_out.stop()
+        for device, card in cards.items():
+            if card.tracks.drift_ppm is not None:
+                clocks[device] = round(card.tracks.drift_ppm, 1)
 
 
 def route_of(settings: Settings, number: int | None, channel: OutputChannel | None) -> tuple[str | None, OutputChannel]:
@@ -78,14 +86,20 @@ def route_of(settings: Settings, number: int | None, channel: OutputChannel | No
     return routes[number - 1].device, channel or routes[number - 1].channel
 
 
-def _card(settings: Settings, device: str, routes: Sequence[Route]) -> Card:
+def _card(settings: Settings, device: str, routes: Sequence[Route], drift_ppm: float | None) -> Card:
     keys = settings.audio.output
     ramp_samples = keys.ramp_ms * RATE_HZ // 1000
     crossfade_samples = settings.fallback.crossfade_ms * RATE_HZ // 1000
     tracks = Tracks(
         routes=routes,
         known=[target for pair in settings.menu().pairs for target in pair.targets],
-        new_playout=lambda: Playout(decoder=OpusDecoder(), min_target_s=keys.playout_min_ms / 1000),
+        new_playout=lambda ppm: Playout(
+            decoder=OpusDecoder(),
+            resampler=SoxrResampler(),
+            min_target_s=keys.playout_min_ms / 1000,
+            drift_ppm=ppm,
+        ),
+        drift_ppm=drift_ppm,
         ramp_samples=ramp_samples,
         crossfade_samples=crossfade_samples,
     )

@@ -73,3 +73,21 @@ async def test_line_out_is_the_device(loaded, tmp_path):
     with wave.open(str(tmp_path / "out.wav")) as file:
         assert (file.getframerate(), file.getnframes() > 0) == (RATE_HZ, True)
     assert "line-out" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_what_is_known_of_a_cards_clock_is_used_and_what_was_learnt_is_told(loaded, tmp_path):
+    device = f"wav:{tmp_path / 'out.wav'}"
+    clocks = {device: -42.0, "alsa:card=Gone": 17.0}
+    async with open_line_out(loaded(), clocks=clocks) as line_out:
+        tracks = line_out.cards[device].tracks
+        track = tracks.sink("es")
+        assert track.playout.drift_ppm == pytest.approx(-42.0)
+        for _ in range(600):
+            track.playout._drift.steer(0.0005, 1.0)
+        assert tracks.sink("fr").playout.drift_ppm == track.playout.drift_ppm > -20
+        learnt_ppm = track.playout.drift_ppm
+    assert clocks == {device: round(learnt_ppm, 1), "alsa:card=Gone": 17.0}
+    nothing: dict[str, float] = {}
+    async with open_line_out(loaded(), clocks=nothing) as line_out:
+        line_out.sink("es")
+    assert nothing == {}, "a minute's guess is not kept"

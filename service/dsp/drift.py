@@ -28,6 +28,11 @@ class DriftLoop:
         self.learnt = _bounded((ppm or 0.0) * 1e-6)
         self.rate = self.learnt
 
+    @property
+    def known(self) -> bool:
+        """Whether `learnt` is worth keeping: before that, a bad minute moves it too far."""
+        return self._age_s >= SLOW_S
+
     def steer(self, error_s: float, elapsed_s: float) -> None:
         """The delay was so much too long for so long."""
         self._age_s += elapsed_s

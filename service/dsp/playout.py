@@ -109,6 +109,11 @@ class Playout:
         """Packets that wait."""
         return len(self._store)
 
+    @property
+    def learnt_ppm(self) -> float | None:
+        """The same, once it is worth keeping for the card's next playout."""
+        return self.drift_ppm if self._drift.known else None
+
     def put(self, arrival_s: float, frame: EncodedFrame) -> None:
         """Take one packet, in any order."""
         self.stats.received += 1

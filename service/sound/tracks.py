@@ -38,16 +38,18 @@ class Track:
 
 class Tracks:
     """A `service.sound.playback.Source`. `known` are all targets that may be asked for; a track that is replaced or no
-    longer selected fades within `ramp_samples`, one whose place something else takes within `crossfade_samples`."""
+    longer selected fades within `ramp_samples`, one whose place something else takes within `crossfade_samples`.
+    `new_playout` is given what is known of the card's clock; `drift_ppm` is known from before."""
 
     def __init__(
         self,
         *,
         routes: Sequence[Route],
         known: Iterable[str],
-        new_playout: Callable[[], Playout],
+        new_playout: Callable[[float | None], Playout],
         ramp_samples: int,
         crossfade_samples: int,
+        drift_ppm: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._routes, self._known = routes, tuple(known)
@@ -62,6 +64,7 @@ class Tracks:
         self._leaving: dict[str, Track] = {}
         self._programmes: Mapping[str, Programme] = {}
         self._heard_s: dict[str, float] = {}
+        self._drift_ppm = drift_ppm
         self._past = {"received": 0, "played": 0, "concealed": 0, "late": 0, "dropped": 0}
 
     def sink(self, language: str) -> Track | None:
@@ -69,7 +72,8 @@ class Tracks:
         of this card could ever take it."""
         if not any(route.may_take(language, self._known) for route in self._routes):
             return None
-        track = Track(self._new_playout(), Strip(channels=self._channels), lock=self._lock, clock=self._clock)
+        playout = self._new_playout(self.drift_ppm)
+        track = Track(playout, Strip(channels=self._channels), lock=self._lock, clock=self._clock)
         with self._lock:
             self._retire(language)
             self._tracks[language] = track
@@ -107,6 +111,14 @@ class Tracks:
             for track in (*self._tracks.values(), *self._leaving.values()):
                 _add(total, track)
             return total
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """What a playout has learnt of the card's clock; each new one begins with it."""
+        with self._lock:
+            for track in (*self._leaving.values(), *self._tracks.values()):
+                self._note_drift(track)
+            return self._drift_ppm
 
     @property
     def echoes(self) -> bool:
@@ -158,7 +170,13 @@ class Tracks:
     def _forget(self, language: str) -> None:
         track = self._leaving.pop(language, None)
         if track is not None:
+            self._note_drift(track)
             _add(self._past, track)
+
+    def _note_drift(self, track: Track) -> None:
+        ppm = track.playout.learnt_ppm
+        if ppm is not None:
+            self._drift_ppm = ppm
 
 
 def _add(total: dict[str, int], track: Track) -> None:

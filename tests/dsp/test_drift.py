@@ -41,6 +41,14 @@ def test_what_was_learnt_is_used_from_the_first_second_and_changes_slowly():
     assert errors[-1] < 0.001
 
 
+def test_what_is_worth_keeping_is_known_after_ten_minutes():
+    loop = DriftLoop()
+    controlled(loop, drift_ppm=50, seconds=599)
+    assert not loop.known
+    controlled(loop, drift_ppm=50, seconds=2)
+    assert loop.known and DriftLoop(ppm=50.0).known
+
+
 def test_an_error_that_comes_from_stalls_is_not_learnt():
     loop = DriftLoop(ppm=-50.0, believed_s=0.0005)
     errors = controlled(loop, drift_ppm=-50, seconds=3600, disturb=lambda second: 0.002 if second % 10 == 0 else 0.0)

@@ -69,7 +69,7 @@ class Desk:
         tracks = Tracks(
             routes=routes,
             known=self.known,
-            new_playout=lambda: Playout(decoder=self.new_decoder(), min_target_s=0.020),
+            new_playout=lambda drift_ppm: Playout(decoder=self.new_decoder(), min_target_s=0.020),
             ramp_samples=self.ramp_samples,
             crossfade_samples=CROSSFADE_SAMPLES,
             clock=self.clock,
