@@ -101,8 +101,9 @@ async def test_silence_flows_while_the_device_is_lost_and_sound_again_when_it_is
     desk = Desk(broken, DeviceLost("no such device"), mended, clock=clock)
     desk.opening_s = 0.3
     async with desk:
-        await until(lambda: desk.capture.reopens == 1)
+        await until(lambda: any(frame.payload == b"2" for frame in desk.capture._outgoing._queue))
         (frame,) = await desk.hear(1, mended, frame_of(3))
+        assert desk.capture.reopens == 1
     encoded = desk.encoder.encoded
     assert encoded == [1] + [0] * (len(encoded) - 3) + [2, 3]
     # 0.5 s and 1 s of waiting, each 20 % more or less
