@@ -288,6 +288,7 @@ class AnsweringPeer(_Peer):
         super().__init__(ice_servers=ice_servers, changed=changed)
         self._on_packet = on_packet
         self._tapped: set[str] = set()
+        self._hastening: asyncio.Task[None] | None = None
         self.pc.on("datachannel", lambda channel: _listen(channel, on_data))
         self._lock = asyncio.Lock()
 
@@ -309,6 +310,8 @@ class AnsweringPeer(_Peer):
                     self._tapped.add(mid)
                     aiortc_repairs.tap(transceiver.receiver, partial(self._on_packet, mid))
             await self.pc.setLocalDescription(await self.pc.createAnswer())
+            if self._hastening is None:
+                self._hastening = asyncio.ensure_future(aiortc_repairs.hasten_nomination(self.pc))
             aiortc_repairs.point_ssrcs(self.pc.getTransceivers(), sdp)
             return self.pc.localDescription.sdp, tracks_by_mid(sdp)
 

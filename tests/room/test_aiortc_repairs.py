@@ -1,8 +1,11 @@
 """Guards: these fail when a private name of aiortc or aioice has gone, before a box does."""
 
 import ast
+import asyncio
 import inspect
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import aioice
 import aioice.ice
@@ -42,11 +45,67 @@ def test_the_members_exist():
     assert "self._run_rtp(" in sender and "self._stream_id" in sender and "self._track_id" in sender
     assert hasattr(RTCPeerConnection, "_RTCPeerConnection__connect")
     assert {"ssrc_table", "senders"} <= set(vars(RtpRouter()))
-    assert "_nominated" in inspect.getsource(aioice.ice.Connection.__init__)
+    assert {"_nominated", "_check_list"} <= set(vars(aioice.Connection(ice_controlling=True)))
     assert {"_local_username", "_local_password"} <= set(vars(aioice.Connection(ice_controlling=True)))
     assert "self._connection" in inspect.getsource(RTCIceTransport)
     assert "self._query_consent_task" in inspect.getsource(aioice.ice.Connection)
     assert "get_host_addresses(" in inspect.getsource(aioice.ice.Connection)
+
+
+class PionLike(asyncio.DatagramProtocol):
+    """The controlling end of a connection, as far as the controlled one sees it: its check came first, and it chooses
+    when another check comes after the answer to that."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    def datagram_received(self, data, addr):
+        self.checks += 1
+
+
+@asynccontextmanager
+async def controlled():
+    """A connection with one pair that works; what its far end has received."""
+    far = PionLike()
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: far, local_addr=("127.0.0.1", 0))
+    connection = aioice.Connection(ice_controlling=False)
+    connection.remote_username, connection.remote_password = "far", "a password of 22 chars"
+    (local,) = await connection.get_component_candidates(1, ["127.0.0.1"])
+    host, port = transport.get_extra_info("sockname")
+    remote = aioice.Candidate("1", 1, "udp", 1, host, port, "host")
+    connection._local_candidates.append(local)
+    pair = aioice.ice.CandidatePair(connection._protocols[0], remote)
+    connection._check_list.append(pair)
+    pc = SimpleNamespace(
+        sctp=SimpleNamespace(transport=SimpleNamespace(transport=SimpleNamespace(_connection=connection))),
+        connectionState="connecting",
+    )
+    try:
+        yield pc, connection, pair, far
+    finally:
+        await connection.close()
+        transport.close()
+
+
+async def test_a_pair_that_works_is_checked_until_the_far_end_has_chosen_one():
+    async with controlled() as (pc, connection, pair, far):
+        hastening = asyncio.ensure_future(aiortc_repairs.hasten_nomination(pc))
+        await asyncio.sleep(0.05)
+        assert far.checks == 0  # the pair does not work yet: that is the affair of the first check
+        pair.state = aioice.ice.CandidatePair.State.SUCCEEDED
+        async with asyncio.timeout(5):
+            while far.checks < 3:
+                await asyncio.sleep(0.01)
+        connection._nominated[1] = pair
+        async with asyncio.timeout(5):
+            await hastening
+
+
+async def test_a_closed_connection_is_not_hastened():
+    async with controlled() as (pc, _, pair, far):
+        pair.state, pc.connectionState = aioice.ice.CandidatePair.State.SUCCEEDED, "closed"
+        await aiortc_repairs.hasten_nomination(pc)
+        assert far.checks == 0
 
 
 def test_install_is_idempotent_and_offers_nack_and_fec():
