@@ -112,7 +112,7 @@ def _card(settings: Settings, device: str, routes: Sequence[Route], drift_ppm: f
     )
     toner = Toner()
     playback = Playback(
-        open_pcm=_output(device, channels=1 if {route.channel for route in routes} == {"both"} else 2),
+        open_pcm=_output(settings, device, channels=1 if {route.channel for route in routes} == {"both"} else 2),
         sources=[tracks, floor, toner],
         new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
         ramp_samples=ramp_samples,
@@ -131,12 +131,12 @@ def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> C
     channel = settings.audio.input.channel
     if uri.kind == "wav":
         return lambda: WavInput(Path(uri.value), channel=channel, go=go, finished=ended)
-    return lambda: AlsaInput(uri, channel=channel)
+    return lambda: AlsaInput(uri, channel=channel, mixer=settings.audio.input.mixer)
 
 
-def _output(device: str, *, channels: int) -> Callable[[], OutputPcm]:
+def _output(settings: Settings, device: str, *, channels: int) -> Callable[[], OutputPcm]:
     """A card has the channels it has, a file those that are needed."""
     uri = parse_device(device)
     if uri.kind == "wav":
         return lambda: WavOutput(Path(uri.value), channels=channels)
-    return lambda: AlsaOutput(uri)
+    return lambda: AlsaOutput(uri, mixer=settings.audio.output.mixer)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from service.core.routes import OutputChannel, Route
 from service.settings import values
 from service.settings.section import Device, Section, Target
 from service.settings.values import Duration
 
+Controls = dict[str, Annotated[str, AfterValidator(values.control)]]
+
 
 class AudioInput(Section):
     device: Device | None = None
     channel: Annotated[Literal["left", "right", "sum"] | int, BeforeValidator(values.channel)] = "left"
     gain_db: float = Field(default=0.0, ge=-60, le=60, allow_inf_nan=False)
+    mixer: Controls = {}
     pre_roll_s: Annotated[float, Duration("0s", "4s", per_s=True)] = Field(default=2.5, alias="pre_roll")
     silence_dbfs: float = Field(default=-50.0, ge=-100, le=-20, allow_inf_nan=False)
     silence_alarm_after_s: Annotated[float, Duration("1s", "1h", per_s=True)] = Field(
@@ -39,6 +42,7 @@ class AudioOutput(Section):
     device: Device | None = None
     channel: OutputChannel = "both"
     gain_db: OutputGain = 0.0
+    mixer: Controls = {}
     max_dbfs: float = Field(default=-3.0, ge=-40, le=0, allow_inf_nan=False)
     spl_at_full_scale: Annotated[float, Field(ge=80, le=150, allow_inf_nan=False)] | None = None
     ramp_ms: Annotated[int, Duration("20ms", "50ms")] = Field(default=30, alias="ramp")

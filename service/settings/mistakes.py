@@ -23,6 +23,7 @@ _TEXTS = {
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false, without quotes",
     "tuple_type": "must be a list, as in [ ... ]",
+    "dict_type": "must be a table, as in {{ key = value }}",
     "model_type": "must be a table, as in {{ key = value }}",
     "missing": "is missing; add it",
     "greater_than_equal": "must be {ge:g} or more",

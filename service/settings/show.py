@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,7 +50,7 @@ def _table(name: str, table: BaseModel, usual: BaseModel) -> Iterator[str]:
             below.append((f"{name}.{key}".lstrip("."), value, standard))
         elif key in _LISTS:
             below += [(f"{name}.{key}".lstrip("."), item, None) for item in value]
-        elif shown[key] is None:
+        elif shown[key] in (None, {}):
             yield f"# {key} is not set"
         else:
             yield f"{key} = {_value(shown[key])}{_mark(defaults[key]) if value != standard else ''}"
@@ -81,12 +82,16 @@ def _is_table(value: object) -> bool:
 
 
 def _mark(usual: object) -> str:
-    return f"  # default: {'not set' if usual in (None, []) else _value(usual)}"
+    return f"  # default: {'not set' if usual in (None, [], {}) else _value(usual)}"
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _value(value: object) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)  # text, numbers and booleans are the same in JSON and TOML

@@ -16,6 +16,7 @@ from service.sound.cards import stable_name
 
 _UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
+_PERCENT = re.compile("(100|[0-9]{1,2})%")
 MAX_CHANNELS = 8
 SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with its closing zero
 
@@ -87,6 +88,13 @@ def channel(value: object) -> object:
     if number in ("left", "right", "sum") or (type(number) is int and 1 <= number <= MAX_CHANNELS):
         return number
     raise ValueError(f'must be "left", "right", "sum", or the number of a channel, 1 to {MAX_CHANNELS}')
+
+
+def control(text: str) -> str:
+    """What a control of a card's mixer is set to."""
+    if text not in ("on", "off") and not _PERCENT.fullmatch(text):
+        raise ValueError('must be "on", "off", or a level from "0%" to "100%"')
+    return text
 
 
 def source_code(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import alsaaudio
@@ -15,6 +16,7 @@ from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
 from service.core.errors import FaultCode, SoundCardMissing
 from service.sound.cards import pcm_name
+from service.sound.mixer import set_controls
 from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
 
 log = logging.getLogger(__name__)
@@ -23,11 +25,12 @@ CAPTURE_PERIODS = 50  # 500 ms: costs no delay, since the reader is always at th
 PLAYBACK_PERIODS = 4
 XRUN = -32
 MAX_CHANNELS = 8
+NO_CONTROLS: Mapping[str, str] = MappingProxyType({})
 BAD_PERIODS = 10  # so many in a row, and the card is lost: it would be asked again without end and without a wait
 
 _DIRECTIONS = {
-    alsaaudio.PCM_CAPTURE: ("audio.input.device", FaultCode.SOUND_IN),
-    alsaaudio.PCM_PLAYBACK: ("audio.output.device", FaultCode.SOUND_OUT),
+    alsaaudio.PCM_CAPTURE: ("audio.input", FaultCode.SOUND_IN),
+    alsaaudio.PCM_PLAYBACK: ("audio.output", FaultCode.SOUND_OUT),
 }
 
 # libasound prints to stderr at every failing open; what it says stands in the exception as well.
@@ -36,11 +39,15 @@ ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_say_nothing)
 
 
 class AlsaInput:
-    """A capture PCM; promises `InputPcm`. Raises DeviceLost, or SoundCardMissing when the card cannot do the work."""
+    """A capture PCM; promises `InputPcm`. Raises DeviceLost, or SoundCardMissing when the card cannot do the work.
 
-    def __init__(self, uri: DeviceUri, *, channel: Channel) -> None:
+    The controls of the card's `mixer` are set at each opening.
+    """
+
+    def __init__(self, uri: DeviceUri, *, channel: Channel, mixer: Mapping[str, str] = NO_CONTROLS) -> None:
         self._channel = channel
         self._card = _Card(alsaaudio.PCM_CAPTURE, uri, periods=CAPTURE_PERIODS, channels=least_channels(channel))
+        self._card.set_mixer(mixer)
         self.raw = self._sorted(b"")
 
     def read(self) -> bytes | None:
@@ -61,8 +68,9 @@ class AlsaInput:
 class AlsaOutput:
     """A playback PCM; promises `OutputPcm`. Raises as AlsaInput."""
 
-    def __init__(self, uri: DeviceUri) -> None:
+    def __init__(self, uri: DeviceUri, *, mixer: Mapping[str, str] = NO_CONTROLS) -> None:
         self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, periods=PLAYBACK_PERIODS)
+        self._card.set_mixer(mixer)
         self.channels, self.buffer_samples = self._card.channels, self._card.buffer_samples
 
     def write(self, pcm: bytes) -> bool:
@@ -82,14 +90,15 @@ class _Card:
     """An open PCM at 48 kHz s16 with at least so many channels: the card itself, or else through ALSA's conversions."""
 
     def __init__(self, direction: int, uri: DeviceUri, *, periods: int, channels: int = 1) -> None:
-        key, self._code = _DIRECTIONS[direction]
-        self._name, self._direction = f"{key}: {uri}", direction
+        self._table, self._code = _DIRECTIONS[direction]
+        self._name, self._direction = f"{self._table}.device: {uri}", direction
         self._periods, self._least = periods, channels
         self._bad = 0
         self.pcm: Any = None
         name = pcm_name(uri)
         if name is None:
             raise self.lost("no sound card at this USB path")
+        self._device = name
         info = self._negotiate(name)
         self.channels, self.buffer_samples = int(info["channels"]), int(info["buffer_size"])
         log.debug("%s: %s x %d periods of %d", self._name, _given(info), info["periods"], info["period_size"])
@@ -131,6 +140,10 @@ class _Card:
         except alsaaudio.ALSAAudioError as problem:
             raise self.lost(str(problem)) from None
         return dict(self.pcm.info())
+
+    def set_mixer(self, controls: Mapping[str, str]) -> None:
+        """Set these controls; the mixer has the device's name."""
+        set_controls(self._device, controls, direction=self._direction, key=f"{self._table}.mixer")
 
     def call(self, method: Callable[..., Any], *arguments: bytes) -> Any:
         """What `read` or `write` returns."""

@@ -1,7 +1,7 @@
 """A PulseAudio server of our own with two null sinks, as ALSA devices `linein` and `lineout` (audio-path 2.2).
 
 Needs the Debian packages pulseaudio, pulseaudio-utils and libasound2-plugins; no D-Bus, no session, root or not.
-Blocks and paces like a card. Hides xruns: those it cannot show.
+Blocks and paces like a card, and both have one mixer, with "Master" and "Capture". Hides xruns: those it cannot show.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ SINK = "load-module module-null-sink sink_name={} rate=48000 channels=2 format=s
 ASOUNDRC = """</usr/share/alsa/alsa.conf>
 pcm.linein {{ type pulse; server "unix:{0}/native"; device "linein.monitor" }}
 pcm.lineout {{ type pulse; server "unix:{0}/native"; device "lineout" }}
+ctl.linein {{ type pulse; server "unix:{0}/native"; device "lineout"; source "linein.monitor" }}
+ctl.lineout {{ type pulse; server "unix:{0}/native"; device "lineout"; source "linein.monitor" }}
 """
 FORMAT = ["--rate=48000", "--channels=2", "--format=s16le", "--raw"]
 

@@ -16,12 +16,13 @@ def test_levels_are_joined_by_two_underscores_and_values_have_their_type():
         SESSION__PUBLISHER_CAN_SUBSCRIBE="true",
         AUDIO__INPUT__GAIN_DB="-3.5",
         AUDIO__INPUT__CHANNEL="3",
+        AUDIO__INPUT__MIXER='{"Mic Boost": "0%"}',
         PALABRA__REQUEST_TIMEOUT="3s",
         LAMPS__LINK__PIN="5",
     ) == {
         "box": {"name": "7"},
         "session": {"subscriber_count": 3, "publisher_can_subscribe": True},
-        "audio": {"input": {"gain_db": -3.5, "channel": 3}},
+        "audio": {"input": {"gain_db": -3.5, "channel": 3, "mixer": {"Mic Boost": "0%"}}},
         "palabra": {"request_timeout": "3s"},
         "lamps": {"link": {"pin": 5}},
     }

@@ -20,6 +20,7 @@ max_queue_level = "20s"
 [audio.input]
 device = "wav:/srv/a b.wav"
 gain_db = -3
+mixer = { "Mic Boost" = "0%", Capture = "off" }
 [[audio.output.route]]
 target = "it"
 channel = "left"
@@ -82,6 +83,7 @@ def test_what_differs_is_marked_with_the_default(tmp_path):
         "[[pair]]  # default: no pairs",
         'device = "wav:/srv/a b.wav"  # default: not set',
         "gain_db = -3.0  # default: 0.0",
+        'mixer = { "Mic Boost" = "0%", Capture = "off" }  # default: not set',
         "[[audio.output.route]]  # default: no routes",
         "[[audio.output.route]]  # default: no routes",
         "alert = { pin = 13, active_high = false }  # default: not set",

@@ -18,7 +18,6 @@ from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
 from service.sound.pcm import DeviceLost
 from service.sound.playback import Playback
-from tests.fakes import pulse
 from tests.fakes.sound import FakeEncoder
 
 CARD = parse_device("alsa:card=Booth")
@@ -340,21 +339,6 @@ def test_after_an_underrun_ten_writes_go_without_another(cards):
 # -- on PulseAudio ----------------------------------------------------------------------------------------------------
 
 LINE_IN, LINE_OUT = parse_device("alsa:pcm=linein"), parse_device("alsa:pcm=lineout")
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    if pulse.MISSING:
-        pytest.skip(
-            f"not installed: {', '.join(pulse.MISSING)} (Debian: pulseaudio pulseaudio-utils libasound2-plugins)"
-        )
-    tmp_path.chmod(0o700)
-    server = pulse.Pulse(tmp_path)
-    for name in ("ALSA_CONFIG_PATH", "PULSE_SERVER"):
-        monkeypatch.setenv(name, server.environment[name])
-    server.start()
-    yield server
-    server.kill()
 
 
 def assert_unbroken(samples):
