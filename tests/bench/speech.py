@@ -20,7 +20,7 @@ LOOK_AHEAD_S = 312 / RATE_HZ  # the encoder's (audio-path 3.2); with the frame i
 DECIMATE = 4  # what is compared is compared at 12 kHz
 HZ = RATE_HZ // DECIMATE
 WINDOW, HOP, REACH = HZ // 5, HZ // 10, 2 * HZ  # a place is looked for with 0.2 s, up to 2 s back
-PIECE, SLACK = HZ // 50, HZ // 50  # and each 20 ms of it to a frame's length besides
+PIECE, SLACK = HZ // 50, HZ // 300  # and each 20 ms of it to 3 ms: further off a vowel is like itself
 ALIKE, SURE, AUDIBLE = 0.6, 0.8, 0.01
 
 
@@ -67,7 +67,7 @@ class Speech:
         begins = [round(HZ * (starts_s[at // per_block] + at / HZ)) for at in range(0, len(heard), HOP)]
         places = self._places(heard, begins)
         delays_s = [(begins[at // HOP] - said) / HZ + FRAME_S + LOOK_AHEAD_S for at, said in places]
-        return Found(self._share(heard, places), delays_s)
+        return Found(self._share(heard, places, range(begins[0], begins[-1] - HZ, PIECE)), delays_s)
 
     def _said(self, begin: int, length: int) -> Samples:
         return self._decoded.take(range(begin, begin + length), mode="wrap")
@@ -84,11 +84,11 @@ class Speech:
                     places.append((at, begin - REACH + best))
         return sorted(places, key=lambda place: place[1])
 
-    def _share(self, heard: Samples, places: list[tuple[int, int]]) -> float:
+    def _share(self, heard: Samples, places: list[tuple[int, int]], said: range) -> float:
         """How many pieces were heard at one of the places where the windows around them were."""
-        saids = np.array([said for _, said in places])
+        saids = [said for _, said in places]
         pieces = came = 0
-        for begin in range(saids[0], saids[-1], PIECE):
+        for begin in said:
             piece = self._said(begin, PIECE)
             if _rms(piece) > AUDIBLE:
                 near = places[slice(*np.searchsorted(saids, (begin - HZ // 2, begin + HZ // 2)))]
