@@ -27,6 +27,7 @@ from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame
 from service.dsp.playout import Playout
 from service.room import aiortc_repairs, link
 from service.sound.opus import OpusDecoder
+from service.sound.resampler import SoxrResampler
 from tests.bench.speech import Ear
 
 PERIOD_SAMPLES, PERIOD_S = RATE_HZ // 100, 0.01
@@ -81,7 +82,7 @@ class Ours:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder, self._lock = recorder, threading.Lock()
-        self._playout = Playout(decoder=OpusDecoder(), min_target_s=MIN_TARGET_S)
+        self._playout = Playout(decoder=OpusDecoder(), resampler=SoxrResampler(), min_target_s=MIN_TARGET_S)
         self._delay_s, self._periods = 0.0, 0
 
     def push(self, frame: EncodedFrame) -> None:
