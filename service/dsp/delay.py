@@ -10,7 +10,8 @@ BINS = 100
 WINDOW_S = 2.0
 STEP_S = 0.5
 QUANTILE = 0.95
-SEED_STEPS, SEED_BIN = 20, 6  # 30 ms
+FORGET = 0.983  # by each half second: half a minute is remembered
+BELIEF_STEPS, BELIEF_BIN = 22, 1  # 5 to 10 ms
 PULL_S = 0.010
 MIN_TARGET_S, MAX_TARGET_S, FIRST_S = 0.020, 0.500, 0.050
 FIRST_STEPS = 4
@@ -24,9 +25,7 @@ class DelayEstimator:
         self.jitter_s = FIRST_S  # by which hardly any packet comes later than that
         self._offsets: deque[tuple[float, float]] = deque()  # arrival, offset; offsets rise from left to right
         self._histogram = [0.0] * BINS
-        # A belief to start with: otherwise one stall in the first half minute owns the quantile.
-        self._histogram[SEED_BIN] = 1.0
-        self._steps = SEED_STEPS
+        self._steps = 0
         self._step_began_s = -math.inf
         self._worst_s = 0.0
 
@@ -51,16 +50,18 @@ class DelayEstimator:
         if self._step_began_s == -math.inf:
             return
         self._steps += 1
-        forget = min(0.983, 1 - 2 / (self._steps + 2))
-        self._histogram = [share * forget for share in self._histogram]
-        self._histogram[min(BINS - 1, int(self._worst_s / BIN_S))] += 1 - forget
-        if self._steps >= SEED_STEPS + FIRST_STEPS:
+        self._histogram = [steps * FORGET for steps in self._histogram]
+        self._histogram[min(BINS - 1, int(self._worst_s / BIN_S))] += 1
+        if self._steps >= FIRST_STEPS:
             self.jitter_s = (self._quantile() + 1) * BIN_S
 
     def _quantile(self) -> int:
-        wanted, total = QUANTILE * sum(self._histogram), 0.0
-        for index, share in enumerate(self._histogram):
-            total += share
+        # A belief stands in for what is not heard yet: one stall in the first seconds would own the quantile.
+        histogram = [*self._histogram]
+        histogram[BELIEF_BIN] += max(0.0, BELIEF_STEPS - sum(histogram))
+        wanted, total = QUANTILE * sum(histogram), 0.0
+        for index, steps in enumerate(histogram):
+            total += steps
             if total >= wanted:
                 return index
         return BINS - 1

@@ -19,13 +19,17 @@ def jitter_after(seconds, *, jitter_s=0.0, stall_at_s=None):
     ("network", "expected_ms"),
     [
         ({"seconds": 1}, 50),  # nothing known yet
-        ({"seconds": 20}, 35),  # the seed's bin
+        ({"seconds": 10}, 10),  # what is believed
+        ({"seconds": 14}, 5),
         ({"seconds": 60}, 5),
+        ({"seconds": 4, "jitter_s": 0.030}, 30),
         ({"seconds": 60, "jitter_s": 0.030}, 30),  # the upper edge of the bin
         ({"seconds": 60, "jitter_s": 0.060}, 60),
         ({"seconds": 60, "jitter_s": 0.600}, 500),  # the last bin
         ({"seconds": 60, "stall_at_s": 30}, 5),  # one stall is not jitter
-        ({"seconds": 31, "stall_at_s": 30}, 35),  # not even in the first half minute
+        ({"seconds": 4, "stall_at_s": 3}, 10),  # not even in the first seconds
+        ({"seconds": 11, "stall_at_s": 10}, 10),
+        ({"seconds": 15, "stall_at_s": 13}, 5),
     ],
 )
 def test_jitter(network, expected_ms):

@@ -30,7 +30,7 @@ def real(**changes):
 
 def check_delay(playout, network, *, minutes, median_ms, p95_ms):
     heard = hear(playout, network, until_s=60 * minutes)
-    median, p95 = heard.quantiles(0.5, 0.95, after_s=45)  # until then the estimator believes in 30 ms of jitter
+    median, p95 = heard.quantiles(0.5, 0.95, after_s=5)  # until then it is not known what the network is like
     assert median <= median_ms
     assert p95 <= p95_ms
     assert playout.stats.concealed == playout.stats.fec == playout.stats.late == 0
