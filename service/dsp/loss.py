@@ -24,9 +24,9 @@ OPEN_PACKETS = 25  # the newest may still come
 FEWEST_PACKETS = 100
 KEPT_REVIEWS = 10  # a wait that was needed is kept for 5 s
 HOLES = 0.012  # made up, of all: with the noise of half a minute the most that keeps T3 at its delay
-HEAVY, GAPS = 0.15, 0.003  # where so much is lost even copies, which are poorer, are to be rare
+MOST_HOLES = 0.018  # however much is lost by chance
 WORTH = 0.003  # what a longer wait has to bring
-WAITS_S = np.array([*np.arange(COPY_S, MOST_S, 0.010), MOST_S])
+WAITS_S = np.array([COPY_S - 0.010, *np.arange(COPY_S, MOST_S, 0.010), MOST_S])
 
 
 class LossEstimator:
@@ -81,7 +81,6 @@ class LossEstimator:
         missing = late_s[:-1] > waits_s
         copied = (late_s[1:] <= waits_s - FRAME_S) & self._spares[places[1:]]
         holes, gaps = (missing & ~copied).mean(axis=1), missing.mean(axis=1)
-        enough = holes <= max(HOLES, holes[-1] + WORTH)
-        if self.loss > HEAVY:
-            enough &= gaps <= max(GAPS, gaps[-1] + WORTH)
+        # Chance leaves the square of what it takes, where the copies are used; what leaves more takes runs.
+        enough = holes <= max(HOLES, min(2 * gaps[0] ** 2, MOST_HOLES), holes[-1] + WORTH)
         return float(WAITS_S[np.argmax(enough)])
