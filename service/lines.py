@@ -18,6 +18,7 @@ from service.dsp.sides import Sides
 from service.settings import Settings
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
+from service.sound.device_thread import CAPTURE_PRIORITY, PLAYBACK_PRIORITY
 from service.sound.floor import Floor, Samples
 from service.sound.line_out import Card, LineOut
 from service.sound.opus import OpusDecoder, OpusEncoder
@@ -44,6 +45,7 @@ async def open_line_in(
         gain_db=keys.gain_db,
         sides=Sides() if keys.channel == "sum" else None,
         pre_roll_s=keys.pre_roll_s,
+        priority=CAPTURE_PRIORITY,
         meter=Meter(silence_dbfs=keys.silence_dbfs, silent_after_s=keys.silence_alarm_after_s),
     )
     capture.start()
@@ -116,6 +118,7 @@ def _card(settings: Settings, device: str, routes: Sequence[Route], drift_ppm: f
         sources=[tracks, floor, toner],
         new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
         ramp_samples=ramp_samples,
+        priority=PLAYBACK_PRIORITY,
         stereo=len({route.channel for route in routes}) > 1,
         name="line-out" if len(settings.audio.output.route) <= 1 else f"line-out {device}",
     )

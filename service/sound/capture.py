@@ -49,6 +49,7 @@ class Capture:
         meter: Meter | None = None,
         sides: Sides | None = None,
         pre_roll_s: float = 2.5,
+        priority: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
@@ -70,6 +71,7 @@ class Capture:
             open_pcm=open_pcm,
             serve=self._periods,
             while_lost=self._silence,
+            priority=priority,
             clock=clock,
             pause=pause,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import threading
 import time
@@ -29,6 +30,7 @@ STOP_S = 0.4
 HELD_S = 2.0  # audio-path 1.4
 HEAL_S = 6.0
 MAX_HELD = 2  # threads given up: with so many, no further one opens the device
+CAPTURE_PRIORITY, PLAYBACK_PRIORITY = 50, 51  # audio-path 6
 LOOKS_APART_S = 1.0  # the looks of `supervise` come more often, unless the machine has slept
 BUGS, BUGS_WITHIN_S, BUG_SAID_S = 3, 1.0, 60.0
 
@@ -49,6 +51,7 @@ class DeviceThread(Generic[Pcm]):
     `serve` does the work, one period per step; it yields as soon as the device has answered, since a thread that was
     given up meanwhile ends there. Before a stop closes the device, `take_leave` has it once more.
     `fault` says why there is no device now: SoundCardMissing until it was there once, SoundCardLost afterwards.
+    With a `priority` the thread runs before all other processes, where that is permitted.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class DeviceThread(Generic[Pcm]):
         serve: Callable[[Pcm], Iterator[None]],
         take_leave: Callable[[Pcm], None] = lambda pcm: None,
         while_lost: Callable[[], None] = lambda: None,
+        priority: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
@@ -67,7 +71,7 @@ class DeviceThread(Generic[Pcm]):
         self._name, self._code = name, code
         self._open_pcm, self._serve = open_pcm, serve
         self._take_leave, self._while_lost = take_leave, while_lost
-        self._clock, self._chance = clock, chance
+        self._priority, self._clock, self._chance = priority, clock, chance
         self._stop = threading.Event()
         self._pause = pause or self._stop.wait
         self._was_there = False
@@ -124,7 +128,12 @@ class DeviceThread(Generic[Pcm]):
                 self._note(bug)
 
     def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self.run, name=self._name, daemon=True)
+        return threading.Thread(target=self._begin, name=self._name, daemon=True)
+
+    def _begin(self) -> None:
+        if self._priority is not None:
+            _go_first(self._priority)
+        self.run()
 
     def _still_held(self) -> int:
         return sum(thread.is_alive() for thread in self._held)
@@ -187,3 +196,11 @@ class DeviceThread(Generic[Pcm]):
             self._pause(max(0.0, tick_s - self._clock()))
             self._moved_s = self._clock()
             self._while_lost()
+
+
+def _go_first(priority: int) -> None:
+    """Be scheduled before other processes. Not before our own threads: there the interpreter decides."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except OSError as problem:
+        log.debug("no real-time priority for %s: %s", threading.current_thread().name, problem)

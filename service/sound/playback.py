@@ -55,6 +55,7 @@ class Playback:
         ramp_samples: int,
         stereo: bool = False,
         name: str = "line-out",
+        priority: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
@@ -71,6 +72,7 @@ class Playback:
             open_pcm=open_pcm,
             serve=self._periods,
             take_leave=self._fade_out,
+            priority=priority,
             clock=clock,
             pause=pause,
         )

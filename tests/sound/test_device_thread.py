@@ -1,7 +1,9 @@
 """The thread's life, told on the test's own thread and in the time of a fake clock."""
 
 import logging
+import os
 import queue
+import resource
 import threading
 import time
 
@@ -368,6 +370,44 @@ async def test_stopping_leaves_a_thread_behind_that_hangs_in_its_device(monkeypa
     assert thread._thread.is_alive()
     assert thread.fault is None
     hung.set()
+
+
+# -- priority ---------------------------------------------------------------------------------------------------------
+
+
+def scheduled(priority):
+    """How the thread is scheduled while it serves."""
+    found = []
+
+    def serve(pcm):
+        found.append((os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK, os.sched_getparam(0).sched_priority))
+        thread._stop.set()
+        yield
+
+    thread = DeviceThread(
+        name="x", code=FaultCode.SOUND_IN, open_pcm=lambda: Device(0, GONE), serve=serve, priority=priority
+    )
+    thread.start()
+    thread._thread.join(5)
+    return found
+
+
+def test_the_thread_and_no_other_runs_before_everything_else():
+    if os.geteuid() != 0 and os.sched_get_priority_max(os.SCHED_FIFO) > resource.getrlimit(resource.RLIMIT_RTPRIO)[0]:
+        pytest.skip("real-time priority was not tried: it is not permitted here")
+    assert scheduled(50) == [(os.SCHED_FIFO, 50)]
+    assert scheduled(None) == [(os.SCHED_OTHER, 0)]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_without_the_right_to_it_sound_goes_on_as_it_may(monkeypatch, caplog):
+    def refused(*arguments):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    caplog.set_level(logging.DEBUG)
+    assert scheduled(50) == [(os.SCHED_OTHER, 0)]
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG]
 
 
 async def test_stopping_before_the_start_is_no_error():

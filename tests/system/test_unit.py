@@ -8,6 +8,7 @@ import pytest
 from service.cli.options import DEFAULT_CONFIG
 from service.settings.model import Settings
 from service.settings.secrets import FILES
+from service.sound.device_thread import CAPTURE_PRIORITY, PLAYBACK_PRIORITY
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNIT, SYSUSERS = SYSTEMD / "boothd.service", SYSTEMD / "boothd.sysusers"
@@ -46,6 +47,13 @@ def test_systemd_accepts_the_unit(tmp_path):
 def test_systemd_would_notice_a_slip(tmp_path):
     _, about_us = verify(tmp_path, UNIT.read_text().replace("WatchdogSec=10", "WatchdogSecs=10"))
     assert any("WatchdogSecs" in line for line in about_us)
+
+
+def test_the_threads_of_sound_may_ask_for_their_priority():
+    (limit,) = values("LimitRTPRIO")
+    assert int(limit) >= max(CAPTURE_PRIORITY, PLAYBACK_PRIORITY)
+    assert "yes" not in values("RestrictRealtime")
+    assert values("SystemCallFilter")[-1] == "sched_setscheduler"  # after "~@resources", which it is one of
 
 
 def test_it_runs_what_the_command_line_expects():
