@@ -35,7 +35,7 @@ from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
 from service.sound.opus import OpusDecoder, OpusEncoder
-from service.system import journal
+from service.system import garbage, journal
 from service.transports import Transport, Transports
 from service.web import server
 from service.web.routes import table
@@ -105,9 +105,10 @@ async def open_box(
         )
         routes = table(status=box.picture, levels=box.levels, devices=box.devices, tone=box.tone)
         await stack.enter_async_context(server.serve(server.application(routes), box.socket))
-        gc.collect()
-        gc.freeze()  # what lives for ever need not be looked at again (audio-path 6)
+        garbage.settle()
         stack.callback(gc.unfreeze)  # soxr complains of what is left when the process ends
+        board.watch(garbage.on_change)
+        stack.callback(board.unwatch, garbage.on_change)
         yield box
 
 
