@@ -7,6 +7,7 @@ import pytest
 from service.core.devices import parse_device
 from service.sound import abilities
 from service.sound.abilities import Ability, ability
+from service.sound.alsa import AlsaInput
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,23 @@ def test_a_device_that_hangs_holds_nobody(monkeypatch):
 )
 def test_what_fits_the_road_of_sound(known, fits):
     assert known.fits == fits
+
+
+def test_what_a_card_can_do_is_what_it_says(cards):
+    cards(
+        mic={"rates": "44100 48000", "channels": "1", "formats": "S16_LE"}, phone={"rates": "8000", "channels": "2 4"}
+    )
+    mic, phone = (ability(parse_device(f"alsa:card={name}"), "input") for name in ("mic", "phone"))
+    assert (mic.rates_hz, mic.every_rate_between, mic.channels, mic.fits) == ([44100, 48000], False, [1], True)
+    assert (phone.rates_hz, phone.channels, phone.fits) == ([8000], [2, 4], False)
+
+
+def test_whoever_has_a_card_keeps_it(cards):
+    cards(mic={})
+    held = AlsaInput(parse_device("alsa:card=mic"), channel="left")
+    try:
+        assert ability(parse_device("alsa:card=mic"), "input").problem == "Device or resource busy"
+        assert held.read()
+    finally:
+        held.close()
+    assert ability(parse_device("alsa:card=mic"), "input").problem is None
