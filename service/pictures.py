@@ -18,9 +18,8 @@ from service.sound.playback import Playback
 
 def levels(settings: Settings, *, line_in: Capture, line_out: LineOut | None = None) -> dict[str, Any]:
     """How loud it is on every channel of what is open."""
-    heard = {str(settings.audio.input.channel): line_in.level}
     return {
-        "inputs": [_loud(str(settings.audio.input.device), line_in, heard)],
+        "inputs": [_heard(settings, line_in)],
         "outputs": [_loud(device, playback, _played(playback)) for device, playback in _outputs(settings, line_out)],
     }
 
@@ -31,6 +30,14 @@ def devices(
     """Every device of this machine, and what the settings use. Reads files."""
     uses = [] if settings is None else list(_uses(settings, line_in, line_out))
     return {"uses": uses, "devices": listing((parse_device(use["device"]), use) for use in uses)}
+
+
+def _heard(settings: Settings, line_in: Capture) -> dict[str, Any]:
+    """Every channel as the card gives it, and in its place the one that is heard as it goes on from there."""
+    device, channel = str(settings.audio.input.device), str(settings.audio.input.channel)
+    given = line_in.channel_levels
+    channels = dict(zip(channel_names(len(given)), given, strict=True)) if len(given) > 1 else {}
+    return {**_loud(device, line_in, channels | {channel: line_in.level}), "heard": channel}
 
 
 def _uses(settings: Settings, line_in: Capture | None, line_out: LineOut | None) -> Iterator[dict[str, Any]]:
@@ -54,7 +61,9 @@ def _played(playback: Playback | None) -> dict[str, Level]:
 
 
 def _loud(device: str, line: Capture | Playback | None, levels: Mapping[str, Level]) -> dict[str, Any]:
-    return {**_state(device, line), "levels": {name: loudness.as_json(level) for name, level in levels.items()}}
+    state = _state(device, line)
+    shown = levels if state["open"] else {}
+    return {**state, "levels": {name: loudness.as_json(level) for name, level in shown.items()}}
 
 
 def _state(device: str, line: Capture | Playback | None) -> dict[str, Any]:

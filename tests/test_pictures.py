@@ -3,6 +3,7 @@
 import threading
 import wave
 
+import numpy as np
 import pytest
 
 from service import pictures, settings
@@ -14,8 +15,8 @@ from tests.test_lines import until
 @pytest.fixture
 def loaded(tmp_path):
     with wave.open(str(tmp_path / "in.wav"), "wb") as file:
-        file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
-        file.writeframes(bytes(RATE_HZ))
+        file.setparams((2, 2, RATE_HZ, 0, "NONE", ""))
+        file.writeframes(np.tile(np.array([3277, 16384], "<i2"), RATE_HZ).tobytes())
     devices = {
         "BOOTHD_AUDIO__INPUT__DEVICE": f"wav:{tmp_path}/in.wav",
         "BOOTHD_AUDIO__INPUT__CHANNEL": "right",
@@ -26,10 +27,13 @@ def loaded(tmp_path):
 
 async def test_every_channel_of_what_is_open_has_a_level(loaded, tmp_path):
     async with (
-        open_line_in(loaded, go=threading.Event(), ended=threading.Event()) as line_in,
+        open_line_in(loaded, go=(go := threading.Event()), ended=threading.Event()) as line_in,
         open_line_out(loaded) as line_out,
     ):
-        await until(lambda: line_in.captured and line_out.cards[f"wav:{tmp_path}/out.wav"].playback.levels)
+        go.set()
+        await until(
+            lambda: line_in.level.peak_dbfs > -120 and line_out.cards[f"wav:{tmp_path}/out.wav"].playback.levels
+        )
         heard, played = (
             pictures.levels(loaded, line_in=line_in, line_out=line_out)[key] for key in ("inputs", "outputs")
         )
@@ -37,7 +41,11 @@ async def test_every_channel_of_what_is_open_has_a_level(loaded, tmp_path):
             (f"wav:{tmp_path}/in.wav", True, None),
             (f"wav:{tmp_path}/out.wav", True, None),
         ]
-        assert heard[0]["levels"].keys() == {"right"} and heard[0]["levels"]["right"]["word"] == "too quiet"
+        assert {name: level["peak_dbfs"] for name, level in heard[0]["levels"].items()} == {
+            "left": -20.0,
+            "right": -6.0,
+        }
+        assert heard[0]["heard"] == "right" and heard[0]["levels"]["right"]["word"] == "good"
         uses = pictures.devices(loaded, line_in=line_in, line_out=line_out)["uses"]
         assert [(use["use"], use["open"]) for use in uses] == [("line-in", True), ("line-out", True)]
 

@@ -23,7 +23,7 @@ def sentence(picture: Picture) -> str:
     for name, line in lines_of(picture):
         if not line["open"]:
             told.append(f"{name}: {line['lost'] or 'not open'}")
-        told += [f"{name} {channel} {_figures(level)}" for channel, level in line["levels"].items()]
+        told += [f"{name} {channel} {figures}" for channel, _, figures in _channels(line)]
     return "; ".join(told)
 
 
@@ -31,8 +31,7 @@ def rows(picture: Picture) -> Iterator[str]:
     """The picture as bars, a row for each channel."""
     for name, line in lines_of(picture):
         yield f"{name:<9} {line['device']}" + ("" if line["open"] else f": {line['lost'] or 'not open'}")
-        for channel, level in line["levels"].items():
-            yield f"  {channel:<7} [{_bar(level)}] {_figures(level)}"
+        yield from (f"  {channel:<7} [{bar}] {figures}" for channel, bar, figures in _channels(line))
 
 
 class Screen:
@@ -50,8 +49,11 @@ class Screen:
         return up + "".join(shown) + "\x1b[J"
 
 
-def _figures(level: dict[str, Any]) -> str:
-    return f"{level['rms_dbfs']:6.1f} dBFS, peak {level['peak_hold_dbfs']:6.1f}, {level['word']}"
+def _channels(line: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Each by its name, as a bar and in figures. Of line-in only one is `heard`."""
+    for channel, level in line["levels"].items():
+        word = level["word"] if line.get("heard", channel) == channel else f"{level['word']} (not used)"
+        yield channel, _bar(level), f"{level['rms_dbfs']:6.1f} dBFS, peak {level['peak_hold_dbfs']:6.1f}, {word}"
 
 
 def _bar(level: dict[str, Any]) -> str:

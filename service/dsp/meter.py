@@ -85,5 +85,28 @@ class FullScale:
         return bool(np.any(full[2:] & full[1:-1] & full[:-2]))
 
 
+class ChannelMeters:
+    """A meter for each channel of a card, before any gain."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """The card is gone; the next one may have other channels."""
+        self._meters: list[tuple[Meter, FullScale]] = []
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """One for each channel; none until something was heard."""
+        return tuple(meter.level for meter, _ in self._meters)
+
+    def hear(self, now_s: float, raw: NDArray[np.int16]) -> None:
+        """The next samples, a row each, a column for each channel."""
+        if len(self._meters) != raw.shape[1]:
+            self._meters = [(Meter(), FullScale()) for _ in range(raw.shape[1])]
+        for (meter, full_scale), column in zip(self._meters, raw.T, strict=True):
+            meter.hear(now_s, column.astype(np.float32) / 32768, clipped=full_scale.hear(column))
+
+
 def _dbfs(value: float) -> float:
     return 20.0 * math.log10(max(value, FLOOR))

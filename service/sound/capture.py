@@ -16,7 +16,7 @@ from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.framer import FRAME_BYTES, Framer
 from service.dsp.catch_up import CatchUp
-from service.dsp.meter import FullScale, Meter
+from service.dsp.meter import ChannelMeters, FullScale, Meter
 from service.dsp.sides import Sides
 from service.sound.device_thread import DeviceThread
 from service.sound.outgoing import Outgoing
@@ -64,6 +64,7 @@ class Capture:
         self.captured = 0  # frames encoded since the start, the silence that stands for a lost device included
         self.xruns = 0
         self.meter, self._full_scale = meter or Meter(), FullScale()
+        self._channels = ChannelMeters()
         self._sides = sides  # where both make the sound
         self._thread = DeviceThread(
             name="line-in",
@@ -126,6 +127,11 @@ class Capture:
         return self.meter.level
 
     @property
+    def channel_levels(self) -> tuple[Level, ...]:
+        """What each channel of the card gives, heard or not, before the gain; none while the card is lost."""
+        return self._channels.levels
+
+    @property
     def sides_cancel(self) -> bool:
         """Whether the two sides of line-in cancel each other out."""
         return self._sides is not None and self._sides.cancel
@@ -181,6 +187,7 @@ class Capture:
         if self._sides is not None:
             clipped = self._sides.hear(raw) or clipped
         self.meter.hear(self._clock(), heard, clipped=clipped)
+        self._channels.hear(self._clock(), raw)
         self._on_sound(heard)
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 
@@ -194,6 +201,7 @@ class Capture:
     def _silence(self) -> None:
         """The vendor wants no gap: silence flows while there is no device."""
         self.meter.reset()
+        self._channels.reset()
         frame = bytes(FRAME_BYTES)
         self._skip_lost_time(frame)  # trying to open takes its time
         self._take(frame)

@@ -102,7 +102,7 @@ def test_a_card_that_goes_is_told_and_comes_back(desk, server):
 def test_a_tone_on_a_card(desk, server):
     with server.listening() as recording:
         until(lambda: recording.stat().st_size, "the recording's begin")
-        told = desk.run("tone", "--seconds", "1", "--level-dbfs", "-12", "--channel", "right")
+        told = desk.run("tone", "--seconds", "2", "--level-dbfs", "-12", "--channel", "right")
     assert (told.returncode, told.stderr) == (0, "")
     heard = np.fromfile(recording, "<i2").reshape(-1, 2) / 32768
     left, right = np.abs(heard).max(axis=0)

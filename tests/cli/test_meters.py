@@ -27,6 +27,14 @@ def test_full_scale_stays_within_the_bar():
     assert "[#############################|]" in list(rows({"inputs": [full], "outputs": []}))[1]
 
 
+def test_a_channel_that_is_not_used_says_so():
+    both = {**LINE_OUT, "heard": "right"}
+    assert [row.split(", ")[-1] for row in rows({"inputs": [both], "outputs": []})][1:] == [
+        "good (not used)",
+        "clipping",
+    ]
+
+
 def test_the_same_as_a_sentence():
     assert sentence({"inputs": [LINE_IN], "outputs": [lost(LINE_OUT, "No such device")]}) == (
         "line-in left  -20.0 dBFS, peak   -4.0, good; line-out: No such device"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from service.core.audio import Level
-from service.dsp.meter import FullScale, Meter
+from service.dsp.meter import ChannelMeters, FullScale, Meter
 
 PERIOD_S = 0.01
 LOUD = np.full(480, 0.5, np.float32)
@@ -111,3 +111,15 @@ def test_a_meter_of_a_lost_device_shows_silence_and_begins_anew():
 def test_three_samples_in_a_row_at_full_scale_are_a_clip(blocks, clipped):
     full_scale = FullScale()
     assert [full_scale.hear(np.array(block, np.int16)) for block in blocks] == clipped
+
+
+def test_each_channel_of_a_card_has_a_meter_of_its_own():
+    meters = ChannelMeters()
+    assert meters.levels == ()
+    raw = np.stack([np.full(480, 32767), np.full(480, 3277), np.zeros(480)], axis=1).astype("<i2")
+    meters.hear(1000.0, raw)
+    assert [(level.peak_dbfs, level.clip) for level in meters.levels] == [(0.0, True), (-20.0, False), (-120.0, False)]
+    meters.hear(1000.01, raw[:, :2])  # another card
+    assert len(meters.levels) == 2
+    meters.reset()
+    assert meters.levels == ()

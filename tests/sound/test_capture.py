@@ -305,3 +305,19 @@ def test_a_loop_that_is_closed_is_no_bug(caplog):
     line_in.blocks.put(b"")
     capture._thread._thread.join(5)
     assert caplog.text == ""
+
+
+async def test_every_channel_of_the_card_has_a_level_as_long_as_it_is_there():
+    class Stereo(FakeInput):
+        def read(self):
+            block = super().read()
+            self.raw = np.stack([self.raw[:, 0], np.zeros(len(self.raw))], axis=1).astype("<i2")
+            return block
+
+    line_in = Stereo()
+    async with Desk(line_in, gain_db=-20.0) as desk:
+        await desk.hear(1, line_in, frame_of(16384))
+        assert [level.peak_dbfs for level in desk.capture.channel_levels] == [-6.0, -120.0]
+        assert desk.capture.level.peak_dbfs == -26.0
+        line_in.blocks.put(DeviceLost("gone"))
+        await until(lambda: desk.capture.channel_levels == ())
