@@ -16,6 +16,7 @@ from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
 from service.core.errors import FaultCode, SoundCardMissing
 from service.sound.cards import pcm_name
+from service.sound.knock import knock
 from service.sound.mixer import set_controls
 from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
 
@@ -99,6 +100,7 @@ class _Card:
         if name is None:
             raise self.lost("no sound card at this USB path")
         self._device = name
+        knock(name, direction)
         info = self._negotiate(name)
         self.channels, self.buffer_samples = int(info["channels"]), int(info["buffer_size"])
         log.debug("%s: %s x %d periods of %d", self._name, _given(info), info["periods"], info["period_size"])
