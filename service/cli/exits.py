@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TextIO
 
 from service.core.errors import BadSettings, SoundCardLost, SoundCardMissing
 from service.web.answers import Refused
@@ -40,8 +41,15 @@ def code_of(verb: str, work: Coroutine[Any, Any, None]) -> int:
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
+        _hush(sys.stdout)  # Python writes to it once more at its end
     except tuple(_CODES) as problem:
         print(f"boothd {verb}: {problem}", file=sys.stderr)
+        if _CODES[type(problem)] == AUDIO_DEVICE:
+            # A thread that a device holds keeps what it works with; libraries complain of that at the end.
+            atexit.register(lambda: _hush(sys.stderr))
         return _STATUSES.get(getattr(problem, "status", 0), _CODES[type(problem)])
     return OK
+
+
+def _hush(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -82,10 +82,12 @@ async def _own(options: argparse.Namespace) -> AsyncGenerator[Picture, None]:
     go.set()
     async with open_line_in(loaded, go=go, ended=threading.Event()) as line_in:
         while line_in.fault is None and not line_in.captured:  # noqa: ASYNC110 - threads tell nobody
+            line_in.supervise()
             await asyncio.sleep(EVERY_S / 10)
         if line_in.fault is not None:
             raise line_in.fault
         await asyncio.sleep(LISTEN_S if options.once else EVERY_S)
         while True:
+            line_in.supervise()
             yield pictures.levels(loaded, line_in=line_in)
             await asyncio.sleep(EVERY_S)

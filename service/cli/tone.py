@@ -84,6 +84,7 @@ async def _play_here(order: ToneOrder, config: Path) -> None:
     async with open_line_out(loaded) as line_out:
         playbacks = [card.playback for name, card in line_out.cards.items() if device in (None, name)]
         while not all(playback.levels or playback.fault for playback in playbacks):  # noqa: ASYNC110 - threads tell nobody
+            line_out.supervise()
             await asyncio.sleep(LOOK_S)
         for fault in (playback.fault for playback in playbacks):
             if fault is not None:

@@ -71,7 +71,7 @@ def test_levels_on_a_terminal_until_ctrl_c(desk):
     os.close(its)
     shown = b""
     try:
-        while shown.count(b"\x1b[3A") < 5:  # each picture in the place of the one before
+        while shown.count(b"\x1b[4A") < 5:  # each picture in the place of the one before
             shown += os.read(ours, 65536)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
@@ -107,6 +107,20 @@ def test_a_tone_on_a_card(desk, server):
     heard = np.fromfile(recording, "<i2").reshape(-1, 2) / 32768
     left, right = np.abs(heard).max(axis=0)
     assert right == pytest.approx(10 ** (-12 / 20), rel=0.02) and left < 0.001
+
+
+def test_a_card_that_hangs_is_given_up(desk, server):
+    server.send_signal(signal.SIGSTOP)
+    try:
+        for verb in ("levels", "tone"):
+            told = desk.run(verb)
+            assert (told.returncode, told.stdout, told.stderr.count("\n")) == (6, "", 1), told.stderr
+            assert "does not answer" in told.stderr
+        found = json.loads(desk.run("devices", "--json").stdout)["devices"]
+        problem = next(one["input"]["problem"] for one in found if one["uses"])
+        assert problem in ("it does not answer", "Connection refused")  # so many wait at its door
+    finally:
+        server.send_signal(signal.SIGCONT)
 
 
 def test_devices_say_what_each_can(desk):

@@ -54,6 +54,11 @@ class Pulse:
             time.sleep(0.1)
         raise TimeoutError("the PulseAudio server does not answer")
 
+    def send_signal(self, number: int) -> None:
+        """SIGSTOP lets it stand still, SIGCONT go on."""
+        assert self._server is not None
+        self._server.send_signal(number)
+
     def kill(self) -> None:
         """Unplug both cards."""
         assert self._server is not None
