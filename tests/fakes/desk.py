@@ -39,7 +39,7 @@ class Desk:
     this value all the while.
 
     `devices` are the cards by name, by default one that is mono; the routes lead to the first one. The ceiling is full
-    scale.
+    scale, unless told otherwise.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Desk:
         known=(),
         new_decoder=FakeDecoder,
         ramp_samples=RAMP_SAMPLES,
+        max_dbfs=0.0,
         under_db=None,
         under_delay_s=0.0,
     ):
@@ -58,7 +59,7 @@ class Desk:
         self.floor_level: float | None = None
         self.devices: dict[str, FakeOutput] = devices or {"card": FakeOutput()}
         self.routes = routes or [Route(next(iter(self.devices)))]
-        self.known, self.new_decoder, self.ramp_samples = known, new_decoder, ramp_samples
+        self.known, self.new_decoder, self.ramp_samples, self.max_dbfs = known, new_decoder, ramp_samples, max_dbfs
         self.line_out = LineOut({name: self._card(name) for name in self.devices})
         self.playback = next(iter(self.line_out.cards.values())).playback
         self._periods = {}
@@ -85,7 +86,7 @@ class Desk:
         playback = Playback(
             open_pcm=lambda: self.devices[name],
             sources=[tracks, floor, toner],
-            new_limiter=lambda: Limiter(max_dbfs=0.0),
+            new_limiter=lambda: Limiter(max_dbfs=self.max_dbfs),
             ramp_samples=self.ramp_samples,
             stereo=len({route.channel for route in routes}) > 1,
             clock=self.clock,
