@@ -18,7 +18,7 @@ from livekit.protocol.rtc import SignalTarget
 from service.concurrency import LatestQueue
 from service.core.errors import Cause, LinkLost, PermissionMissing
 from service.core.ports import EncodedSource
-from service.room import aiortc_repairs, peers
+from service.room import aioice_repairs, aiortc_repairs, peers
 from service.room import signal_protocol as signal
 from service.room.data_packets import DataMessage, DataReceiver, DataSender
 from service.room.ice_servers import reachable
@@ -125,7 +125,7 @@ class RoomLink:
     @property
     def addresses(self) -> frozenset[str]:
         """Our own addresses that its media goes by now."""
-        return aiortc_repairs.local_addresses(self._publisher.pc) | aiortc_repairs.local_addresses(self._subscriber.pc)
+        return aioice_repairs.local_addresses(self._publisher.pc) | aioice_repairs.local_addresses(self._subscriber.pc)
 
     def lose(self, error: LinkLost) -> None:
         """Give the link up for a reason that shows elsewhere."""

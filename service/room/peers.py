@@ -30,7 +30,7 @@ from aiortc.sdp import SessionDescription, candidate_from_sdp
 
 from service.core.audio import EncodedFrame
 from service.core.ports import EncodedSource
-from service.room import aiortc_repairs
+from service.room import aioice_repairs, aiortc_repairs
 
 log = logging.getLogger(__name__)
 
@@ -92,21 +92,21 @@ class _Peer:
 
     def silent_s(self, now_s: float) -> float:
         """For how long nothing has been heard of the far end, as far as earlier calls can tell; 0 until connected."""
-        packets, answered_s = aiortc_repairs.heard(self.pc)
+        packets, answered_s = aioice_repairs.heard(self.pc)
         if packets != self._packets:
             self._packets, self._heard_s = packets, now_s
         return max(0.0, now_s - max(self._heard_s, answered_s)) if self.connected.is_set() else 0.0
 
     async def answers(self) -> bool:
         """Whether the far end of the connection answers now."""
-        return await aiortc_repairs.answers(self.pc)
+        return await aioice_repairs.answers(self.pc)
 
     async def restarted(self, sdp: str) -> bool:
         """Follow the ICE restart that a remote description announces, if it does; False when another one overtakes it.
 
         It returns only when the far end answers: whoever waits has to give up some time.
         """
-        return await aiortc_repairs.follow_ice_restart(self.pc, sdp)
+        return await aioice_repairs.follow_ice_restart(self.pc, sdp)
 
     async def _whole(self, describing: Coroutine[Any, Any, T]) -> T:
         """Describe to the end, also when whoever waits is cancelled: closed while it gathers, aiortc leaks sockets."""
@@ -261,7 +261,7 @@ class OfferingPeer(_Peer):
 
     async def _offer(self, restart: bool) -> str:
         if restart:
-            aiortc_repairs.renew_credentials(self.pc)
+            aioice_repairs.renew_credentials(self.pc)
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return self.pc.localDescription.sdp
 
@@ -311,7 +311,7 @@ class AnsweringPeer(_Peer):
                     aiortc_repairs.tap(transceiver.receiver, partial(self._on_packet, mid))
             await self.pc.setLocalDescription(await self.pc.createAnswer())
             if self._hastening is None:
-                self._hastening = asyncio.ensure_future(aiortc_repairs.hasten_nomination(self.pc))
+                self._hastening = asyncio.ensure_future(aioice_repairs.hasten_nomination(self.pc))
             aiortc_repairs.point_ssrcs(self.pc.getTransceivers(), sdp)
             return self.pc.localDescription.sdp, tracks_by_mid(sdp)
 

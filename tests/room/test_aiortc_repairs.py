@@ -16,18 +16,20 @@ from aiortc.rtcrtpreceiver import NackGenerator
 from aiortc.rtp import RtpPacket
 
 import service
-from service.room import aiortc_repairs
+from service.room import aioice_repairs, aiortc_repairs
 
 
-def test_private_members_live_in_one_file():
-    """Names with a leading underscore on objects of aiortc or aioice occur in aiortc_repairs.py only."""
+def test_private_members_live_in_two_files():
+    """Names with a leading underscore on objects of aiortc or aioice occur in these two only."""
+    repairs = [Path(module.__file__) for module in (aiortc_repairs, aioice_repairs)]
     private = {
         node.attr
-        for node in ast.walk(ast.parse(Path(aiortc_repairs.__file__).read_text()))
+        for path in repairs
+        for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
     } - {"_ssrc", "_push"}
     for path in Path(service.__file__).parent.rglob("*.py"):
-        if path.name == "aiortc_repairs.py":
+        if path in repairs:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute):
@@ -89,7 +91,7 @@ async def controlled():
 
 async def test_a_pair_that_works_is_checked_until_the_far_end_has_chosen_one():
     async with controlled() as (pc, connection, pair, far):
-        hastening = asyncio.ensure_future(aiortc_repairs.hasten_nomination(pc))
+        hastening = asyncio.ensure_future(aioice_repairs.hasten_nomination(pc))
         await asyncio.sleep(0.05)
         assert far.checks == 0  # the pair does not work yet: that is the affair of the first check
         pair.state = aioice.ice.CandidatePair.State.SUCCEEDED
@@ -104,7 +106,7 @@ async def test_a_pair_that_works_is_checked_until_the_far_end_has_chosen_one():
 async def test_a_closed_connection_is_not_hastened():
     async with controlled() as (pc, _, pair, far):
         pair.state, pc.connectionState = aioice.ice.CandidatePair.State.SUCCEEDED, "closed"
-        await aiortc_repairs.hasten_nomination(pc)
+        await aioice_repairs.hasten_nomination(pc)
         assert far.checks == 0
 
 
@@ -117,10 +119,10 @@ def test_install_is_idempotent_and_offers_nack_and_fec():
 
 
 def test_loopback_is_a_candidate_only_where_there_is_nothing_else(monkeypatch):
-    monkeypatch.setattr(aiortc_repairs, "_host_addresses", lambda ipv4, ipv6: [])
-    assert aiortc_repairs._host_addresses_or_loopback(True, True) == ["127.0.0.1"]
-    monkeypatch.setattr(aiortc_repairs, "_host_addresses", lambda ipv4, ipv6: ["10.0.0.2"])
-    assert aiortc_repairs._host_addresses_or_loopback(True, True) == ["10.0.0.2"]
+    monkeypatch.setattr(aioice_repairs, "_host_addresses", lambda ipv4, ipv6: [])
+    assert aioice_repairs._host_addresses_or_loopback(True, True) == ["127.0.0.1"]
+    monkeypatch.setattr(aioice_repairs, "_host_addresses", lambda ipv4, ipv6: ["10.0.0.2"])
+    assert aioice_repairs._host_addresses_or_loopback(True, True) == ["10.0.0.2"]
 
 
 def packet(sequence: int, ssrc: int) -> RtpPacket:
