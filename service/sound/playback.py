@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.core.audio import RATE_HZ, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
+from service.dsp.fader import rise
 from service.dsp.feedback import Envelope
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
@@ -23,11 +24,12 @@ Samples = NDArray[np.float32]
 
 VOICE = 10 ** (-50 / 20)
 MUTE_SAMPLES, UNMUTE_SAMPLES = RATE_HZ // 200, RATE_HZ // 50  # audio-path 7
+RISE = rise(MUTE_SAMPLES)
 CLIP_DB = -6.0  # so much taken away by the limiter shows as clipping (audio-path 7)
 
 
 class Source(Protocol):
-    """Something to hear. Both are called on the playback thread, and must not block."""
+    """Something to hear. Asked on the playback thread only, and must not block."""
 
     def begin(self, channels: int) -> None:
         """A device with so many channels is there: everything starts from silence."""
@@ -133,7 +135,7 @@ class Playback:
             period = self._period()
             while not pcm.write(before + period):
                 self.xruns += 1
-                before = lead
+                before, period = lead, _risen(period, pcm.channels)  # that it stopped was heard; not that it goes on
             before = b""
             yield
 
@@ -175,6 +177,12 @@ class Playback:
         periods = range(math.ceil(self._ramp_samples / PERIOD_SAMPLES))
         if all(pcm.write(self._period()) for _ in periods):  # one that has run dry is silent already
             pcm.write(_silence(pcm, pcm.buffer_samples))
+
+
+def _risen(pcm: bytes, channels: int) -> bytes:
+    samples = np.frombuffer(pcm, "<i2").reshape(-1, channels).astype(np.float32)
+    samples[: len(RISE)] *= RISE[:, np.newaxis]
+    return samples.astype("<i2").tobytes()
 
 
 def _silence(pcm: OutputPcm, samples: int) -> bytes:
