@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -62,6 +63,36 @@ async def test_several_tracks_arrive_under_their_names_with_gaps_and_timestamps_
             steps = [after.sequence - before.sequence for before, after in zip(heard, heard[1:], strict=False)]
             assert [step % 65536 for step in steps] == [1, 1, 1, 2] * 3 + [1, 1, 1]
             assert [f.timestamp for f in heard] == [n * 960 for n in range(first, first + 20) if n % 5]
+
+
+async def test_packets_of_ours_that_get_lost_are_asked_for_and_sent_again(monkeypatch):
+    async with embedded() as rooms, link.join(rooms.url, "r/box", sink_for=Listener()) as box:
+        microphone = PacketQueue()
+        await box.publish("microphone", microphone)
+        await box.wait_connected()
+        async with link.join(rooms.url, "r/cloud", sink_for=(hears := Listener())) as cloud:
+            await cloud.wait_connected()
+            await until(lambda: hears.ears)
+            (transceiver,) = box._publisher.pc.getTransceivers()
+            wire, send = transceiver.sender.transport, transceiver.sender.transport._send_rtp
+            sent: Counter[int] = Counter()  # how often each packet was, by its sequence number
+
+            async def lossy(data: bytes) -> None:
+                """Every fifth is lost, the first time."""
+                sequence = int.from_bytes(data[2:4], "big")
+                if not 200 <= data[1] <= 206:  # those are RTCP (RFC 5761)
+                    sent[sequence] += 1
+                    if sent[sequence] == 1 and len(sent) % 5 == 0:
+                        return
+                await send(data)
+
+            monkeypatch.setattr(wire, "_send_rtp", lossy)
+            for n in range(60):
+                microphone.push(frame(n))
+                await asyncio.sleep(0.005)
+            heard = hears.ears["microphone"].frames
+            await until(lambda: {f.payload for f in heard} >= {frame(n).payload for n in range(55)})
+            assert all(times >= 2 for times in list(sent.values())[4:55:5])
 
 
 async def test_an_m_line_is_used_again_and_the_new_track_is_heard():

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from service.core.errors import BadSettings
+from service.dsp.gate import Gate
 from service.sound import opus
 from service.sound.opus import OpusDecoder, OpusEncoder
+from tests.fakes.speech import sentences
 
 RATE = 48_000
 
@@ -36,13 +38,21 @@ def test_every_frame_is_one_packet_of_20_ms_at_about_32_kbit_s(packets):
     assert 20_000 < rate < 40_000
 
 
-def test_the_packets_are_hybrid_speech_and_carry_a_copy_of_the_one_before(packets):
-    configurations = {packet[0] >> 3 for packet in packets}
-    assert configurations <= {13, 15}  # hybrid, 20 ms: the only kinds with FEC at this rate
-    # RFC 6716 4.2.3: after the TOC come the flags for voice activity and for the copy. Only voice is copied.
-    after_voice = [packet for before, packet in zip(packets, packets[1:], strict=False) if before[1] & 0x80]
-    assert len(after_voice) > 50
-    assert len([packet for packet in after_voice if packet[1] & 0x40]) >= 0.75 * len(after_voice)
+def test_speech_is_32_kbit_s_of_mono_hybrid_packets_that_copy_the_one_before():
+    """T11, on the sentences of the bundled recording."""
+    encoder, gate = OpusEncoder(), Gate()
+    pcm = b"".join(sentences())
+    frames = [pcm[at : at + 1920] for at in range(0, len(pcm) - 1919, 1920)]
+    packets, speech = [encoder.encode(frame) for frame in frames], []
+    for frame in frames:
+        gate.hear(np.frombuffer(frame, "<i2"))
+        speech.append(gate.active)
+    assert {packet[0] >> 3 for packet in packets} <= {13, 15}  # hybrid, 20 ms: the only kinds with FEC at this rate
+    assert not any(packet[0] & 0b100 for packet in packets)  # stereo
+    assert 8 * sum(map(len, packets)) / (0.02 * len(packets)) == pytest.approx(32_000, rel=0.1)
+    after_speech = [packet for packet, spoken in zip(packets[1:], speech, strict=False) if spoken]
+    copies = [packet for packet in after_speech if packet[1] & 0x40]  # RFC 6716 4.2.3
+    assert len(copies) >= 0.75 * len(after_speech) > 300
 
 
 def test_a_lost_packet_comes_back_from_the_next_one(packets):
