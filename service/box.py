@@ -130,6 +130,7 @@ def _card(device: str, playback: Playback) -> dict[str, Any]:
         "lost": playback.lost,
         "xruns": playback.xruns,
         "reopens": playback.reopens,
+        "buffer_ms": playback.buffer_ms,
         "levels": {name: asdict(level) for name, level in zip(channel_names(len(levels)), levels, strict=True)},
     }
 

@@ -18,6 +18,7 @@ from service.dsp.sides import Sides
 from service.settings import Settings
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
+from service.sound.cushion import Cushion
 from service.sound.device_thread import CAPTURE_PRIORITY, PLAYBACK_PRIORITY
 from service.sound.floor import Floor, Samples
 from service.sound.line_out import Card, LineOut
@@ -112,12 +113,14 @@ def _card(settings: Settings, device: str, routes: Sequence[Route], drift_ppm: f
         under=None if keys.floor_mix_db is None else _late_bridge(keys.floor_mix_delay_ms),
         under_db=keys.floor_mix_db or 0.0,
     )
-    toner = Toner()
+    toner, cushion = Toner(), Cushion() if parse_device(device).kind != "wav" else None
+    channels = 1 if {route.channel for route in routes} == {"both"} else 2
     playback = Playback(
-        open_pcm=_output(settings, device, channels=1 if {route.channel for route in routes} == {"both"} else 2),
+        open_pcm=_output(settings, device, channels=channels, cushion=cushion),
         sources=[tracks, floor, toner],
         new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
         ramp_samples=ramp_samples,
+        cushion=cushion,
         priority=PLAYBACK_PRIORITY,
         stereo=len({route.channel for route in routes}) > 1,
         name="line-out" if len(settings.audio.output.route) <= 1 else f"line-out {device}",
@@ -137,9 +140,9 @@ def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> C
     return lambda: AlsaInput(uri, channel=channel, mixer=settings.audio.input.mixer)
 
 
-def _output(settings: Settings, device: str, *, channels: int) -> Callable[[], OutputPcm]:
+def _output(settings: Settings, device: str, *, channels: int, cushion: Cushion | None) -> Callable[[], OutputPcm]:
     """A card has the channels it has, a file those that are needed."""
     uri = parse_device(device)
-    if uri.kind == "wav":
+    if cushion is None:
         return lambda: WavOutput(Path(uri.value), channels=channels)
-    return lambda: AlsaOutput(uri, mixer=settings.audio.output.mixer)
+    return lambda: AlsaOutput(uri, mixer=settings.audio.output.mixer, periods=cushion.periods)

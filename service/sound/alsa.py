@@ -16,6 +16,7 @@ from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
 from service.core.errors import FaultCode, SoundCardMissing
 from service.sound.cards import pcm_name
+from service.sound.cushion import USUAL_PERIODS
 from service.sound.knock import knock
 from service.sound.mixer import set_controls
 from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
@@ -23,7 +24,6 @@ from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_ch
 log = logging.getLogger(__name__)
 
 CAPTURE_PERIODS = 50  # 500 ms: costs no delay, since the reader is always at the front, and survives stalls
-PLAYBACK_PERIODS = 4
 XRUN = -32
 MAX_CHANNELS = 8
 NO_CONTROLS: Mapping[str, str] = MappingProxyType({})
@@ -67,10 +67,10 @@ class AlsaInput:
 
 
 class AlsaOutput:
-    """A playback PCM; promises `OutputPcm`. Raises as AlsaInput."""
+    """A playback PCM that holds so many `periods`; promises `OutputPcm`. Raises as AlsaInput."""
 
-    def __init__(self, uri: DeviceUri, *, mixer: Mapping[str, str] = NO_CONTROLS) -> None:
-        self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, periods=PLAYBACK_PERIODS)
+    def __init__(self, uri: DeviceUri, *, mixer: Mapping[str, str] = NO_CONTROLS, periods: int = USUAL_PERIODS) -> None:
+        self._card = _Card(alsaaudio.PCM_PLAYBACK, uri, periods=periods)
         self._card.set_mixer(mixer)
         self.channels, self.buffer_samples = self._card.channels, self._card.buffer_samples
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,14 +18,18 @@ from service.dsp.feedback import Envelope
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
 from service.dsp.mixer import Mixer, Strip, interleaved
+from service.sound.cushion import Cushion
 from service.sound.device_thread import DeviceThread
 from service.sound.pcm import PERIOD_SAMPLES, OutputPcm
+
+log = logging.getLogger(__name__)
 
 Samples = NDArray[np.float32]
 
 VOICE = 10 ** (-50 / 20)
 MUTE_SAMPLES, UNMUTE_SAMPLES = RATE_HZ // 200, RATE_HZ // 50  # audio-path 7
 RISE = rise(MUTE_SAMPLES)
+SILENT_S = 0.5
 CLIP_DB = -6.0  # so much taken away by the limiter shows as clipping (audio-path 7)
 
 
@@ -45,7 +50,8 @@ class Source(Protocol):
 class Playback:
     """The card is its clock. While `fault` stands there is no device, and what comes is not heard later.
 
-    The sources are mixed in the order given; each is pulled in every period, muted or not.
+    The sources are mixed in the order given; each is pulled in every period, muted or not. A card whose `cushion` is
+    too small, or larger than it need be, is opened again in a silence; what is given then fits.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Playback:
         new_limiter: Callable[[], Limiter],
         ramp_samples: int,
         stereo: bool = False,
+        cushion: Cushion | None = None,
         name: str = "line-out",
         priority: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -65,7 +72,9 @@ class Playback:
         self._needs_stereo, self._name, self._clock = stereo, name, clock
         self._muted = self._ending = False
         self._mixer, self._meters = Mixer(limiters=()), list[Meter]()
+        self._cushion = cushion
         self.xruns = 0
+        self.buffer_ms = 0  # what the card holds, as it was opened last
         self.envelope = Envelope()  # of all channels together
         self.last_voice_s: float | None = None  # heard or muted
         self._thread = DeviceThread(
@@ -129,15 +138,34 @@ class Playback:
 
     def _periods(self, pcm: OutputPcm) -> Iterator[None]:
         self._begin(pcm.channels)
+        self.buffer_ms = round(1000 * pcm.buffer_samples / RATE_HZ)
+        if self._cushion is not None:
+            self._cushion.opened()
         # A write to an empty card starts it at once, so it has to fill the whole buffer.
         lead = before = _silence(pcm, pcm.buffer_samples - PERIOD_SAMPLES)
         while True:
             period = self._period()
             while not pcm.write(before + period):
-                self.xruns += 1
+                self._count_underrun()
                 before, period = lead, _risen(period, pcm.channels)  # that it stopped was heard; not that it goes on
             before = b""
             yield
+            if self._is_to_be_opened_again():
+                return
+
+    def _count_underrun(self) -> None:
+        self.xruns += 1
+        if self._cushion is not None:
+            self._cushion.underrun(self._clock())
+
+    def _is_to_be_opened_again(self) -> bool:
+        now_s = self._clock()
+        if self._cushion is None or not self._cushion.wants_another(now_s):
+            return False
+        silent = self.last_voice_s is None or now_s - self.last_voice_s > SILENT_S
+        if silent:
+            log.info("%s: the card is opened again, with a buffer of %d periods", self._name, self._cushion.periods)
+        return silent
 
     def _begin(self, channels: int) -> None:
         if self._needs_stereo and channels == 1:

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from service import settings
 from service.core.audio import RATE_HZ, EncodedFrame
 from service.lines import open_line_in, open_line_out
-from service.sound import alsa
+from service.sound import cushion
 from tests.fakes.sim_card import Card, SimCards
 
 LINE_IN_PPM, LINE_OUT_PPM = 150, -80
@@ -89,7 +89,7 @@ class Wire(asyncio.DatagramProtocol):
 
 
 async def box(arguments: argparse.Namespace) -> None:
-    alsa.PLAYBACK_PERIODS = arguments.periods
+    cushion.USUAL_PERIODS = arguments.periods
     if arguments.no_priority:
         os.sched_setscheduler = _refuse
     pairs = [{"name": target, "source": "en", "target": target} for target in TARGETS]
@@ -228,7 +228,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--load", action="store_true")
     parser.add_argument("--no-priority", action="store_true")
     parser.add_argument("--playout-min", default="40ms", help="as in the settings")
-    parser.add_argument("--periods", type=int, default=alsa.PLAYBACK_PERIODS)
+    parser.add_argument("--periods", type=int, default=cushion.USUAL_PERIODS)
     parser.add_argument("--late", type=float, default=0, help="most milliseconds that a card wakes too late")
     parser.add_argument("--role", choices=("bench", "box", "echo"), default="bench", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)

@@ -7,6 +7,7 @@ from service.core.routes import Route
 from service.dsp.bridge import Bridge
 from service.dsp.limiter import Limiter
 from service.dsp.playout import Playout
+from service.sound.cushion import Cushion
 from service.sound.floor import Floor
 from service.sound.line_out import Card, LineOut
 from service.sound.pcm import PERIOD_SAMPLES
@@ -57,6 +58,7 @@ class Desk:
         self.clock = Clock()
         self.under_db, self.under_delay_s = under_db, under_delay_s
         self.floor_level: float | None = None
+        self.cushion = Cushion()
         self.devices: dict[str, FakeOutput] = devices or {"card": FakeOutput()}
         self.routes = routes or [Route(next(iter(self.devices)))]
         self.known, self.new_decoder, self.ramp_samples, self.max_dbfs = known, new_decoder, ramp_samples, max_dbfs
@@ -88,6 +90,7 @@ class Desk:
             sources=[tracks, floor, toner],
             new_limiter=lambda: Limiter(max_dbfs=self.max_dbfs),
             ramp_samples=self.ramp_samples,
+            cushion=self.cushion,
             stereo=len({route.channel for route in routes}) > 1,
             clock=self.clock,
             pause=self.clock.sleep,

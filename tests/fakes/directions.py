@@ -19,6 +19,7 @@ from service.dsp.limiter import Limiter
 from service.dsp.mixer import Strip
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
+from service.sound.cushion import Cushion
 from service.sound.playback import Playback
 from tests.fakes.sound import FakeEncoder
 
@@ -46,9 +47,14 @@ def line_in(**options) -> Capture:
     return capture
 
 
-def line_out(**options) -> Playback:
+def line_out(cushion: Cushion | None = None, **options) -> Playback:
+    cushion = cushion or Cushion()
     return Playback(
-        open_pcm=lambda: AlsaOutput(LINE_OUT), sources=[Tone()], new_limiter=Limiter, ramp_samples=480, **options
+        open_pcm=lambda: AlsaOutput(LINE_OUT, periods=cushion.periods),
+        new_limiter=Limiter,
+        ramp_samples=480,
+        cushion=cushion,
+        **{"sources": [Tone()]} | options,
     )
 
 

@@ -54,6 +54,40 @@ def test_the_first_write_fills_the_whole_buffer_and_the_others_are_one_period():
     assert lengths(desk.device.writes) == [FULL, 480, 480, 480, 480]
 
 
+def starve(desk: Desk) -> None:
+    """Four underruns in the next periods."""
+    for _ in range(4):
+        desk.device.troubles[desk.device.tries + 1] = False
+        desk.play(3)
+
+
+def test_a_card_that_runs_dry_too_often_is_opened_again_with_twice_the_buffer_once_nothing_is_heard():
+    desk = Desk()
+    desk.track("es", "0.25", frames=40)
+    desk.line_out.select(["es"])
+    desk.play(20)
+    starve(desk)
+    assert desk.playback.xruns == 4
+    assert desk.cushion.periods == 8
+    with pytest.raises(StopIteration):
+        desk.play(400)
+    now_s = desk.clock()
+    assert desk.playback.last_voice_s is not None
+    assert now_s - desk.playback.last_voice_s == pytest.approx(0.5, abs=0.03)  # it was not cut off
+    desk.device.buffer_samples *= 2
+    desk._periods.clear()
+    desk.play(400)
+    assert lengths(desk.device.writes)[-400] == 2 * FULL
+    assert desk.playback.buffer_ms == 80
+
+
+def test_a_card_that_runs_dry_now_and_then_stays_as_it_is():
+    desk = Desk()
+    desk.device.troubles = {100: False, 200: False, 300: False}
+    desk.play(800)
+    assert desk.playback.xruns == 3
+
+
 def test_a_stereo_card_is_given_both_channels_in_each_write():
     desk = Desk({"card": FakeOutput(channels=2)})
     desk.device.troubles[2] = False

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from service.core.errors import SoundCardLost
-from tests.fakes.directions import line_in, line_out
+from service.sound.cushion import Cushion
+from tests.fakes.directions import Tone, line_in, line_out
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +197,33 @@ async def test_a_hundred_unplugs_leave_nothing_behind(both, name):
         await until(lambda: direction.fault is None, within_s=10)
         assert direction.reopens == 102
     assert threading.active_count() <= 2  # asyncio's own worker
+
+
+class Halting(Tone):
+    """A source that holds its thread up for longer than the usual buffer, now and then, and is silent in the end."""
+
+    def __init__(self) -> None:
+        self.periods = 0
+
+    def pieces(self, now_s):
+        self.periods += 1
+        if self.periods in (100, 120, 140, 160, 400, 450):
+            time.sleep(0.07)
+        return super().pieces(now_s) if self.periods < 200 else []
+
+
+async def test_a_card_that_runs_dry_too_often_gets_a_larger_buffer_in_the_next_silence(both):
+    cushion = Cushion()
+    playback = line_out(cushion, sources=[Halting()])
+    async with running(playback):
+        await until(lambda: playback.xruns == 4, within_s=10)
+        assert playback.buffer_ms == 40
+        await until(lambda: playback.buffer_ms == 80, within_s=10)
+        await until(lambda: playback._sources[0].periods > 460, within_s=10)
+        assert playback.fault is None
+        assert playback.reopens == 0
+    events = [event.what for event in both["lineout"].events]
+    assert events == ["start", *["xrun", "start"] * 4, "stop", "start", "stop"]  # what came later it has survived
 
 
 # -- a process of its own, which is stopped ---------------------------------------------------------------------------
