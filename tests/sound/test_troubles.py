@@ -143,6 +143,36 @@ async def test_a_card_that_hangs_is_noticed_and_holds_neither_the_loop_nor_the_o
     assert [event.what for event in card.events] == ["start", "stop", "start", "stop"]
 
 
+@pytest.mark.parametrize("trouble", ["unplug", "stall"])
+async def test_packets_go_on_whatever_the_card_does_and_their_time_is_that_of_the_clock(both, trouble, capsys):
+    capture, card = line_in(), both["linein"]
+    came: list[tuple[float, int, bytes]] = []
+
+    async def listen() -> None:
+        while True:
+            frame = await capture.read()
+            came.append((time.monotonic(), frame.timestamp, frame.payload))
+
+    async with running(capture):
+        listening = asyncio.create_task(listen())
+        await until(lambda: sounding(capture, card), within_s=5)
+        getattr(card, trouble)()
+        await until(lambda: capture.fault is not None, within_s=6)
+        await asyncio.sleep(1.0)
+        card.plug() if trouble == "unplug" else card.go_on()
+        await until(lambda: sounding(capture, card), within_s=BACK_S)
+        await asyncio.sleep(1.0)
+        listening.cancel()
+    gaps_s = [after[0] - before[0] for before, after in zip(came, came[1:], strict=False)]
+    late_s = [at_s - came[0][0] - (timestamp - came[0][1]) / RATE_HZ for at_s, timestamp, _ in came]
+    assert {payload for _, _, payload in came} == {b"0", b"8000"}
+    with capsys.disabled():
+        gap_s, spread_s = max(gaps_s), max(late_s) - min(late_s)
+        print(f"\n  {trouble}: longest gap {gap_s:.3f} s, time within {spread_s:.3f} s, {len(came)} packets")
+    assert gap_s < 1.0 and spread_s < 1.0  # 0.25 s and 0.25 s; a busy machine is given more
+    assert all(after[1] > before[1] for before, after in zip(came, came[1:], strict=False))
+
+
 @pytest.mark.parametrize("state", ["running", "unplugged", "never there", "just hanging", "given up"])
 @pytest.mark.parametrize("name", ["linein", "lineout"])
 async def test_a_stop_takes_no_time_in_any_state(both, name, state, capsys):
