@@ -106,4 +106,4 @@ def _story(status: Status) -> str:
 def _meter(level: Level) -> str:
     share = (max(level.rms_dbfs, METER_FLOOR_DBFS) - METER_FLOOR_DBFS) / -METER_FLOOR_DBFS
     bar = "█" * round(METER_WIDTH * share)
-    return f"{bar:<{METER_WIDTH}} peak {level.peak_dbfs:6.1f} dBFS"
+    return f"{bar:<{METER_WIDTH}} peak {level.peak_hold_dbfs:6.1f} dBFS{'  CLIP' if level.clip else ''}"
