@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import random
 import socket
+import time
 import wave
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -91,7 +93,8 @@ async def test_from_the_edge_of_a_pin_to_the_lamps_and_the_socket(environ):
         assert "planted-key" not in json.dumps(picture)
 
 
-async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
+async def test_the_meters_show_and_what_is_odd_about_the_sound_is_told(environ, monkeypatch):
+    monkeypatch.setattr("service.box.FEEDBACK_LOOK_S", 0.05)
     async with running(
         environ
         | {
@@ -106,7 +109,11 @@ async def test_the_meters_show_and_a_line_in_that_stays_silent_is_told(environ):
             **{"clip": False, "silent": True},
         }
         assert levels["output"].keys() == levels["input"].keys()
-        box.feedback[0].warning = True
+        chance, now_s = random.Random(0), time.monotonic()
+        for step in range(1100):  # the last 22 s, in which both sides went up and down together
+            power = 10 ** chance.uniform(-5, -1)
+            for envelope in (box.feedback[0]._in, box.feedback[0]._out):
+                envelope.add(now_s - 22 + step * 0.02, power)
         await box.board.until(lambda status: status.sound_notices == (FEEDBACK,))
         (card,) = box.line_out.cards.values()
         card.playback._mixer.limiters[0]._minute = SimpleNamespace(warning=True, hear=lambda block: None)
