@@ -124,9 +124,9 @@ class Ours:
         return [speaker.trace for speaker in self.speakers]
 
     async def heard(self) -> float:
-        """What was neither made up nor taken from a packet's low-rate copy of the one before."""
+        """What was not made up; a packet's copy of the one before counts, as with NetEQ."""
         stats = self.speakers[0].playout.stats
-        return stats.played / max(1, stats.played + stats.concealed + stats.fec)
+        return 1.0 - stats.concealed / max(1, stats.played + stats.concealed + stats.fec)
 
     def settle(self) -> None:
         """Forget the jitter so far: ten joins at once, in one process, hold each other up for half a second."""
