@@ -23,6 +23,7 @@ import numpy as np
 from aiortc import RTCRtpReceiver
 from livekit import rtc
 
+from service.app import SWITCH_INTERVAL_S
 from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame
 from service.dsp.playout import Playout
 from service.room import aiortc_repairs, link
@@ -247,4 +248,5 @@ async def _until(time_s: float) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)
     logging.getLogger("livekit").disabled = True
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     asyncio.run(receive(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])))
