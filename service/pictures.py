@@ -42,9 +42,10 @@ def _heard(settings: Settings, line_in: Capture) -> dict[str, Any]:
 
 def _uses(settings: Settings, line_in: Capture | None, line_out: LineOut | None) -> Iterator[dict[str, Any]]:
     if settings.audio.input.device is not None:
-        yield {"use": "line-in", **_state(settings.audio.input.device, line_in)}
+        channels = () if line_in is None else line_in.channel_levels
+        yield {"use": "line-in", **_state(settings.audio.input.device, line_in), "channels": len(channels)}
     for device, playback in _outputs(settings, line_out):
-        yield {"use": "line-out", **_state(device, playback)}
+        yield {"use": "line-out", **_state(device, playback), "channels": len(_played(playback))}
 
 
 def _outputs(settings: Settings, line_out: LineOut | None) -> list[tuple[str, Playback | None]]:

@@ -47,7 +47,10 @@ async def test_every_channel_of_what_is_open_has_a_level(loaded, tmp_path):
         }
         assert heard[0]["heard"] == "right" and heard[0]["levels"]["right"]["word"] == "good"
         uses = pictures.devices(loaded, line_in=line_in, line_out=line_out)["uses"]
-        assert [(use["use"], use["open"]) for use in uses] == [("line-in", True), ("line-out", True)]
+        assert [(use["use"], use["open"], use["channels"]) for use in uses] == [
+            ("line-in", True, 2),
+            ("line-out", True, 1),
+        ]
 
 
 async def test_what_is_lost_says_why_and_what_nobody_opens_does_not(loaded, tmp_path):

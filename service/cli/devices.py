@@ -13,6 +13,7 @@ from typing import Any, Literal
 from service import settings
 from service.cli import options as common
 from service.cli.exits import code_of
+from service.core.audio import RATE_HZ
 from service.core.devices import parse_device
 from service.core.errors import BadSettings
 from service.web.client import fetch
@@ -23,7 +24,7 @@ WAYS: tuple[tuple[str, Literal["input", "output"], str], ...] = (
     ("line-in", "input", "captures"),
     ("line-out", "output", "plays"),
 )
-HELD = "in use by the daemon"
+HELD = f"in use by the daemon: {RATE_HZ} Hz"
 BUSY = "Device or resource busy"
 
 
@@ -62,16 +63,17 @@ def _own(options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
 
 def _look_at(device: dict[str, Any]) -> None:
-    """Add what it can do each way, but for a way that it does not have, and for what the daemon has open."""
-    from service.sound.abilities import Ability, ability
+    """Add its mixer's controls, and what it can do each way that it has. What the daemon has open is left alone."""
+    from service.sound.abilities import Ability, look
 
-    for use, way, has_it in WAYS:
-        if device[has_it] is False:
-            device[way] = None
-            continue
-        held = any(one["use"] == use and one["open"] for one in device["uses"])
-        found = Ability(problem=HELD) if held else ability(parse_device(device["devices"][0]), way)
-        device[way] = {**asdict(found), "fits": found.fits}
+    has = [(use, way) for use, way, has_it in WAYS if device[has_it] is not False]
+    opened = {one["use"]: one["channels"] for one in device["uses"] if one["open"]}
+    held = {way: f"{HELD}; channels: {opened[use]}" for use, way in has if use in opened}
+    found = look(parse_device(device["devices"][0]), [way for _, way in has if way not in held])
+    abilities = found.ways | {way: Ability(problem=how) for way, how in held.items()}
+    device["mixer"] = found.mixer
+    for _, way, _ in WAYS:
+        device[way] = None if way not in abilities else {**asdict(abilities[way]), "fits": abilities[way].fits}
 
 
 def told(source: str, picture: dict[str, Any]) -> Iterator[str]:
@@ -85,9 +87,19 @@ def told(source: str, picture: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield device["name"] + "".join(f" [{use['use']}]" for use in device["uses"])
         yield _row("write", " or ".join(device["devices"]))
-        yield from (_row(use, _can(device[way])) for use, way, _ in WAYS if device[way] is not None)
+        for use, way, _ in WAYS:
+            if device[way] is not None:
+                yield _row(use, _can(device[way]))
+                yield from _controls(device["mixer"][way])
     if not picture["devices"]:
         yield "ALSA knows no sound device on this machine."
+
+
+def _controls(mixer: dict[str, str]) -> Iterator[str]:
+    """As the settings take it."""
+    if mixer:
+        written = ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in mixer.items())
+        yield _row("", f"mixer = {{ {written} }}")
 
 
 def _row(name: str, text: str) -> str:

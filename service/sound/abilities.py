@@ -15,12 +15,13 @@ import alsaaudio
 from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri, parse_device
 from service.sound.cards import pcm_name
+from service.sound.mixer import read_controls
 
 Way = Literal["input", "output"]
 
 ANSWER_S = 5.0  # a card that hangs does not answer at all
 CHANNELS = (1, 2, 4, 6, 8)
-_PCM = {"input": alsaaudio.PCM_CAPTURE, "output": alsaaudio.PCM_PLAYBACK}
+_PCM: dict[Way, int] = {"input": alsaaudio.PCM_CAPTURE, "output": alsaaudio.PCM_PLAYBACK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +41,34 @@ class Ability:
         return self.s16 and RATE_HZ in rates and not {1, 2}.isdisjoint(self.channels)
 
 
-def ability(uri: DeviceUri, way: Way) -> Ability:
-    """Open it, look, close it; whoever has it open keeps it.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was asked about a device, and the controls of both sides of its mixer, see mixer.read_controls."""
+
+    ways: dict[Way, Ability]
+    mixer: dict[str, dict[str, str]]
+
+
+def look(uri: DeviceUri, ways: Sequence[Way]) -> Look:
+    """Open it each way, look, close it; whoever has it open keeps it.
 
     In a process of its own: pyalsaaudio holds the interpreter while it opens, so that a card that hangs would hold all.
     """
-    command = [sys.executable, "-m", "service.sound.abilities", str(uri), way]
+    command = [sys.executable, "-m", "service.sound.abilities", str(uri), *ways]
     try:
         told = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=True)
     except subprocess.TimeoutExpired:
-        return Ability(problem="it does not answer")
+        problem = "it does not answer"
     except subprocess.CalledProcessError as crash:
-        return Ability(problem=f"it cannot be asked (exit status {crash.returncode})")
-    return Ability(**json.loads(told.stdout))
+        problem = f"it cannot be asked (exit status {crash.returncode})"
+    else:
+        found = json.loads(told.stdout)
+        return Look({way: Ability(**found["ways"][way]) for way in ways}, found["mixer"])
+    return Look({way: Ability(problem=problem) for way in ways}, {"input": {}, "output": {}})
+
+
+def _look(uri: DeviceUri, ways: Sequence[Way]) -> Look:
+    return Look({way: _ask(uri, way) for way in ways}, read_controls(pcm_name(uri) or ""))
 
 
 def _ask(uri: DeviceUri, way: Way) -> Ability:
@@ -90,5 +106,5 @@ def _opened(name: str, way: Way, channels: int) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    asked_uri, asked_way = sys.argv[1:]
-    json.dump(asdict(_ask(parse_device(asked_uri), "input" if asked_way == "input" else "output")), sys.stdout)
+    asked_ways = [way for way in _PCM if way in sys.argv[2:]]
+    json.dump(asdict(_look(parse_device(sys.argv[1]), asked_ways)), sys.stdout)

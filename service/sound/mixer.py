@@ -32,6 +32,34 @@ def set_controls(device: str, controls: Mapping[str, str], *, direction: int, ke
             log.warning('%s: "%s" cannot be set to "%s" (%s); controls: %s', key, name, value, problem, there)
 
 
+def read_controls(device: str) -> dict[str, dict[str, str]]:
+    """The controls of the "input" and of the "output" side, as the settings would write them."""
+    found: dict[str, dict[str, str]] = {"input": {}, "output": {}}
+    try:
+        names = alsaaudio.mixers(device=device)
+    except alsaaudio.ALSAAudioError:  # there is no mixer
+        return found
+    for place, base in enumerate(names):
+        number = names[:place].count(base)
+        with contextlib.closing(alsaaudio.Mixer(base, number, device=device)) as control:
+            for side, direction in (("input", alsaaudio.PCM_CAPTURE), ("output", alsaaudio.PCM_PLAYBACK)):
+                if (value := _read(control, direction)) is not None:
+                    found[side][f"{base},{number}" if number else base] = value
+    return found
+
+
+def _read(control: Any, side: int) -> str | None:
+    """None where the control has neither level nor switch on this side."""
+    levels = control.getvolume(side)
+    try:
+        switches = control.getrec() if side == alsaaudio.PCM_CAPTURE else [not mute for mute in control.getmute()]
+    except alsaaudio.ALSAAudioError:
+        switches = []
+    if switches and not any(switches):
+        return "off"
+    return f"{max(levels)}%" if levels else "on" if switches else None
+
+
 def _set(control: Any, value: str, direction: int) -> None:
     def switch(side: int) -> None:
         if side == alsaaudio.PCM_CAPTURE:

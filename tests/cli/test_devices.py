@@ -69,7 +69,7 @@ async def test_settings_that_are_yet_to_be_written_hide_nothing(config):
 
 
 async def test_what_the_daemon_has_open_is_not_touched(config, tmp_path):
-    line_in = {"use": "line-in", "device": "alsa:pcm=booth", "open": True, "lost": None}
+    line_in = {"use": "line-in", "device": "alsa:pcm=booth", "open": True, "lost": None, "channels": 2}
     booth = {"name": "a booth", "devices": ["alsa:pcm=booth"], "captures": None, "plays": False, "uses": [line_in]}
     lost = {**line_in, "use": "line-out", "device": "alsa:pcm=plays", "open": False, "lost": "unplugged"}
     picture = {"uses": [line_in, lost], "devices": [booth]}
@@ -83,7 +83,7 @@ async def test_what_the_daemon_has_open_is_not_touched(config, tmp_path):
         "",
         "a booth [line-in]",
         "  write     alsa:pcm=booth",
-        "  line-in   in use by the daemon",
+        "  line-in   in use by the daemon: 48000 Hz; channels: 2",
     ]
 
 
@@ -93,6 +93,7 @@ def test_a_card_says_what_it_can_and_what_is_in_its_way():
         "name": "USB Audio",
         "devices": ["alsa:card=Device", "alsa:usb=1-1.2"],
         "uses": [],
+        "mixer": {"input": {"Capture": "80%", "Mic": "off"}, "output": {}},
         "input": able,
         "output": {**able, "problem": "Device or resource busy [hw:CARD=Device]"},
     }
@@ -100,6 +101,7 @@ def test_a_card_says_what_it_can_and_what_is_in_its_way():
         "USB Audio",
         "  write     alsa:card=Device or alsa:usb=1-1.2",
         "  line-in   44100 Hz; channels: 2; by way of conversions of ALSA",
+        '            mixer = { "Capture" = "80%", "Mic" = "off" }',
         "  line-out  busy: another program has it open",
     ]
     assert list(told("a test", {"uses": [], "devices": []}))[1:] == ["ALSA knows no sound device on this machine."]

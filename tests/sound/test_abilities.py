@@ -4,10 +4,14 @@ import os
 
 import pytest
 
-from service.core.devices import parse_device
+from service.core.devices import DeviceUri, parse_device
 from service.sound import abilities
-from service.sound.abilities import Ability, ability
+from service.sound.abilities import Ability, Way, look
 from service.sound.alsa import AlsaInput
+
+
+def ability(uri: DeviceUri, way: Way) -> Ability:
+    return look(uri, [way]).ways[way]
 
 
 @pytest.fixture(autouse=True)

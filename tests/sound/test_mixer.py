@@ -4,8 +4,9 @@ import alsaaudio
 import pytest
 
 from service.core.devices import parse_device
+from service.sound.abilities import look
 from service.sound.alsa import AlsaInput, AlsaOutput
-from service.sound.mixer import set_controls
+from service.sound.mixer import read_controls, set_controls
 
 NAMES = ["Line", "Mic Boost", "Mic", "Mic"]
 
@@ -50,6 +51,20 @@ class Control:
 
     def setmute(self, mute):
         self._do("switch", "playback", "off" if mute else "on")
+
+    def getvolume(self, side):
+        return [40, 80] if ("capture" if side == alsaaudio.PCM_CAPTURE else "playback") in self.sides["volume"] else []
+
+    def getrec(self):
+        return self._switch("capture", on=[1])
+
+    def getmute(self):
+        return self._switch("playback", on=[1, 1])
+
+    def _switch(self, side, *, on):
+        if side not in self.sides["switch"]:
+            raise alsaaudio.ALSAAudioError(f"{self.name} has no {side} switch")
+        return on
 
     def close(self):
         self.log.append("close")
@@ -106,6 +121,14 @@ def test_without_controls_nobody_looks_for_a_mixer(pretend, monkeypatch):
     assert told(pretend, {}, alsaaudio.PCM_CAPTURE) == []
 
 
+def test_what_is_set_is_read_as_the_settings_write_it(pretend):
+    assert read_controls("hw:CARD=Booth") == {
+        "input": {"Line": "80%", "Mic": "80%", "Mic,1": "on"},
+        "output": {"Mic Boost": "80%", "Mic": "off", "Mic,1": "off"},
+    }
+    assert pretend.log == ["close"] * 4
+
+
 # -- on PulseAudio ----------------------------------------------------------------------------------------------------
 
 
@@ -144,3 +167,10 @@ def test_a_card_without_a_mixer_is_told_and_works(cards, caplog):
     AlsaInput(parse_device("alsa:card=Booth"), channel="left", mixer={"Capture": "40%"}).close()
     (record,) = caplog.records
     assert record.getMessage().startswith("audio.input.mixer: there is no mixer (")
+
+
+@pytest.mark.slow
+def test_the_controls_are_read(server):
+    found = look(parse_device("alsa:pcm=linein"), []).mixer
+    assert (found["input"].keys(), found["output"].keys()) == ({"Capture"}, {"Master"})
+    assert look(parse_device("alsa:pcm=nowhere"), []).mixer == {"input": {}, "output": {}}
