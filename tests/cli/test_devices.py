@@ -1,9 +1,6 @@
 """`boothd devices` as a user starts it, on what an ALSA configuration of our own says there is."""
 
-import asyncio
 import json
-import subprocess
-import sys
 
 import pytest
 from aiohttp import web
@@ -11,6 +8,7 @@ from aiohttp import web
 from service.cli.devices import told
 from service.web.answers import current
 from service.web.server import application, serve
+from tests.fakes.verbs import Verb
 
 SETTINGS = '[audio]\ninput.device = "alsa:pcm=booth"\noutput.device = "alsa:card=Nowhere"\n'
 
@@ -22,18 +20,16 @@ def config(tmp_path, monkeypatch):
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asoundrc"))
     (tmp_path / "asoundrc").write_text(
         "</usr/share/alsa/alsa.conf>\npcm.booth { type null }\npcm.plays { type asym playback.pcm null }\n"
+        f'pcm.held {{ type file slave.pcm null file "{tmp_path}/touched" format raw }}\n'
     )
     path = tmp_path / "boothd.toml"
     path.write_text(SETTINGS)
     return path
 
 
-async def devices(config, *options):
-    command = [sys.executable, "-m", "service", "devices", "--config", str(config), *options]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = await process.communicate()
-    assert (process.returncode, err) == (0, b"")
-    return out.decode()
+@pytest.fixture
+def devices(config, capsys):
+    return Verb("devices", config, capsys)
 
 
 def block(text, name):
@@ -41,9 +37,11 @@ def block(text, name):
     return next(part for part in text.split("\n\n") if part.startswith(f'"{name}"')).splitlines()
 
 
-async def test_without_a_daemon_the_settings_file_says_what_is_used(config):
-    text = await devices(config)
-    assert text.splitlines()[:3] == [
+def test_without_a_daemon_the_settings_file_says_what_is_used(devices, config):
+    told = devices()
+    assert (told.code, told.err) == (0, [])
+    text = "\n".join(told.out)
+    assert told.out[:3] == [
         f"The settings are those of {config} (no daemon runs).",
         "  line-in   alsa:pcm=booth",
         "  line-out  alsa:card=Nowhere: not there",
@@ -60,31 +58,32 @@ async def test_without_a_daemon_the_settings_file_says_what_is_used(config):
     ]
 
 
-async def test_settings_that_are_yet_to_be_written_hide_nothing(config):
+def test_settings_that_are_yet_to_be_written_hide_nothing(devices, config):
     config.unlink()
-    picture = json.loads(await devices(config, "--json"))
+    picture = json.loads("".join(devices("--json").out))
     assert picture["uses"] == [] and "boothd check" in picture["settings_of"]
     (booth,) = (device for device in picture["devices"] if device["devices"] == ["alsa:pcm=booth"])
     assert booth["uses"] == [] and booth["input"]["fits"] and booth["output"]["problem"] is None
 
 
-async def test_what_the_daemon_has_open_is_not_touched(config, tmp_path):
-    line_in = {"use": "line-in", "device": "alsa:pcm=booth", "open": True, "lost": None, "channels": 2}
-    booth = {"name": "a booth", "devices": ["alsa:pcm=booth"], "captures": None, "plays": False, "uses": [line_in]}
+async def test_what_the_daemon_has_open_is_not_touched(devices, tmp_path):
+    line_in = {"use": "line-in", "device": "alsa:pcm=held", "open": True, "lost": None, "channels": 2}
+    booth = {"name": "a booth", "devices": ["alsa:pcm=held"], "captures": None, "plays": False, "uses": [line_in]}
     lost = {**line_in, "use": "line-out", "device": "alsa:pcm=plays", "open": False, "lost": "unplugged"}
     picture = {"uses": [line_in, lost], "devices": [booth]}
     routes = [web.get("/v1/status", current(dict)), web.get("/v1/devices", current(lambda: picture))]
     async with serve(application(routes), tmp_path / "control.sock"):
-        text = await devices(config)
-    assert text.splitlines() == [
+        told = await devices.beside()
+    assert told.out == [
         f"The settings are those of the daemon on {tmp_path}/control.sock.",
-        "  line-in   alsa:pcm=booth",
+        "  line-in   alsa:pcm=held",
         "  line-out  alsa:pcm=plays: unplugged",
         "",
         "a booth [line-in]",
-        "  write     alsa:pcm=booth",
+        "  write     alsa:pcm=held",
         "  line-in   in use by the daemon: 48000 Hz; channels: 2",
     ]
+    assert not (tmp_path / "touched").exists()
 
 
 def test_a_card_says_what_it_can_and_what_is_in_its_way():

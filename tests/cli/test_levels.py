@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from service.cli import main
 from service.core.audio import RATE_HZ, Level
 from service.core.loudness import as_json
 from service.web.answers import Unavailable, current, stream
 from service.web.server import application, serve
+from tests.fakes.verbs import Told, Verb
 
 
 @pytest.fixture
@@ -34,28 +34,20 @@ def config(tmp_path, monkeypatch):
 
 @pytest.fixture
 def levels(config, capsys):
-    """Runs the verb; its exit code, lines of stdout and of stderr."""
-
-    def run(*options):
-        with pytest.raises(SystemExit) as caught:
-            main(["levels", "--config", str(config), *options])
-        out, err = capsys.readouterr()
-        return caught.value.code, out.splitlines(), err.splitlines()
-
-    return run
+    return Verb("levels", config, capsys)
 
 
 def test_without_a_daemon_line_in_is_metered_here(levels):
-    code, out, err = levels("--seconds", "0.1")
-    assert (code, err) == (0, [])
-    assert out[0] == "Levels of line-in, opened here: no daemon runs."
-    assert out[1].startswith("line-in left") and out[1].endswith("good; line-out: not open")
+    told = levels("--seconds", "0.1")
+    assert (told.code, told.err) == (0, [])
+    assert told.out[0] == "Levels of line-in, opened here: no daemon runs."
+    assert told.out[1].startswith("line-in left") and told.out[1].endswith("good; line-out: not open")
 
 
 def test_json_is_a_picture_a_line(levels):
-    code, out, _ = levels("--seconds", "0.15", "--json")
-    assert code == 0 and len(out) >= 2
-    (line_in,), (line_out,) = (json.loads(out[0])[key] for key in ("inputs", "outputs"))
+    told = levels("--seconds", "0.15", "--json")
+    assert told.code == 0 and len(told.out) >= 2
+    (line_in,), (line_out,) = (json.loads(told.out[0])[key] for key in ("inputs", "outputs"))
     assert line_in["levels"]["left"]["peak_dbfs"] == pytest.approx(-6.0, abs=0.1)
     assert line_out == {"device": "alsa:card=Device", "open": False, "lost": None, "levels": {}}
 
@@ -71,14 +63,14 @@ def test_json_is_a_picture_a_line(levels):
 )
 def test_what_cannot_be_metered_is_one_line(levels, config, text, code, error):
     config.write_text(text + "\n")
-    told, out, err = levels()
-    assert (told, out, len(err)) == (code, [], 1)
-    assert err[0].startswith(f"boothd levels: {error.format(config=config)}")
+    told = levels()
+    assert (told.code, told.out, len(told.err)) == (code, [], 1)
+    assert told.err[0].startswith(f"boothd levels: {error.format(config=config)}")
 
 
 def test_a_daemon_that_is_asked_for_has_to_be_there(levels, tmp_path):
-    code, out, err = levels("--socket", str(tmp_path / "nobody.sock"))
-    assert (code, out, len(err)) == (3, [], 1) and "nobody.sock" in err[0]
+    told = levels("--socket", str(tmp_path / "nobody.sock"))
+    assert (told.code, told.out, len(told.err)) == (3, [], 1) and "nobody.sock" in told.err[0]
 
 
 def start(config, *options):
@@ -96,17 +88,13 @@ def loud():
     return {"inputs": [line_in], "outputs": []}
 
 
-async def test_a_daemon_that_runs_is_asked(config, tmp_path):
+async def test_a_daemon_that_runs_is_asked(levels, tmp_path):
     async with serve(showing(loud), tmp_path / "control.sock"):
-        process = await start(config, "--once")
-        out, err = await process.communicate()
-    assert (process.returncode, err) == (0, b"")
-    assert out.decode().splitlines() == [
-        "Levels of the daemon.",
-        "line-in sum -120.0 dBFS, peak -120.0, clipping",
-    ]
+        told = await levels.beside("--once")
+    assert told == Told(0, ["Levels of the daemon.", "line-in sum -120.0 dBFS, peak -120.0, clipping"], [])
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_it_in_order(config, tmp_path):
     async with serve(showing(loud), tmp_path / "control.sock"):
         process = await start(config, "--json")
@@ -116,6 +104,7 @@ async def test_ctrl_c_ends_it_in_order(config, tmp_path):
         assert (process.returncode, err) == (0, b"")
 
 
+@pytest.mark.slow
 async def test_a_reader_that_goes_ends_it_in_order(config, tmp_path):
     async with serve(showing(loud), tmp_path / "control.sock"):
         line = f"{sys.executable} -m service levels --config {config} --json | head -n 1"
@@ -125,6 +114,7 @@ async def test_a_reader_that_goes_ends_it_in_order(config, tmp_path):
         assert (process.returncode, out.count(b"\n"), err) == (0, 1, b"")
 
 
+@pytest.mark.slow
 async def test_a_daemon_that_ends_is_told(config, tmp_path):
     async with serve(showing(loud), tmp_path / "control.sock"):
         process = await start(config, "--json")
@@ -133,11 +123,9 @@ async def test_a_daemon_that_ends_is_told(config, tmp_path):
     assert process.returncode == 3 and err.decode().endswith("has ended\n") and err.count(b"\n") == 1
 
 
-async def test_a_daemon_without_sound_says_so(config, tmp_path):
+async def test_a_daemon_without_sound_says_so(levels, tmp_path):
     def nothing():
         raise Unavailable("see its status")
 
     async with serve(showing(nothing), tmp_path / "control.sock"):
-        process = await start(config)
-        out, err = await process.communicate()
-    assert (process.returncode, out, err) == (75, b"", b"boothd levels: see its status\n")
+        assert await levels.beside() == Told(75, [], ["boothd levels: see its status"])

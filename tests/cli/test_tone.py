@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from service.cli import main
 from service.web.answers import Broken, Refused, command, current
 from service.web.routes import ToneOrder
 from service.web.server import application, serve
+from tests.fakes.verbs import Told, Verb
 
 
 @pytest.fixture
@@ -27,19 +27,12 @@ def config(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tone(config, capsys):
-    """Runs the verb; its exit code, stdout and stderr."""
-
-    def run(*options):
-        with pytest.raises(SystemExit) as caught:
-            main(["tone", "--config", str(config), *options])
-        return (caught.value.code, *capsys.readouterr())
-
-    return run
+    return Verb("tone", config, capsys)
 
 
 def test_without_a_daemon_line_out_is_opened_here(tone, tmp_path):
     told = tone("--seconds", "0.2", "--level-dbfs", "-12", "--hz", "1000")
-    assert told == (0, "1000 Hz at -12 dBFS for 0.2 s on line-out, opened here: no daemon runs.\n", "")
+    assert told == Told(0, ["1000 Hz at -12 dBFS for 0.2 s on line-out, opened here: no daemon runs."], [])
     with wave.open(str(tmp_path / "out.wav")) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
     assert np.abs(samples).max() == pytest.approx(10 ** (-12 / 20), rel=0.01)
@@ -61,9 +54,9 @@ def test_without_a_daemon_line_out_is_opened_here(tone, tmp_path):
 )
 def test_what_cannot_be_is_one_line(tone, config, text, options, code, error):
     config.write_text(text + "\n")
-    told, out, err = tone(*options)
-    assert (told, out, err.count("\n")) == (code, "", 1)
-    assert err.startswith(f"boothd tone: {error}")
+    told = tone(*options)
+    assert (told.code, told.out, len(told.err)) == (code, [], 1)
+    assert told.err[0].startswith(f"boothd tone: {error}")
 
 
 class Daemon:
@@ -88,17 +81,16 @@ def start(config, *options):
     return asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-async def test_a_daemon_that_runs_is_asked_and_waited_for(config, tmp_path):
+async def test_a_daemon_that_runs_is_asked_and_waited_for(tone, tmp_path):
     daemon = Daemon()
     async with serve(daemon.application(), tmp_path / "control.sock"):
-        process = await start(config, "--seconds", "0.01", "--route", "2", "--channel", "left", "--force")
-        out, err = await process.communicate()
-    assert (process.returncode, err) == (0, b"")
-    assert out == b"440 Hz at -20 dBFS for 0.01 s on line-out, by the daemon.\n"
+        told = await tone.beside("--seconds", "0.01", "--route", "2", "--channel", "left", "--force")
+    assert told == Told(0, ["440 Hz at -20 dBFS for 0.01 s on line-out, by the daemon."], [])
     assert daemon.orders == [ToneOrder(seconds=0.01, route=2, channel="left", force=True)]
     assert not (tmp_path / "out.wav").exists()
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_the_tone_too(config, tmp_path):
     daemon = Daemon()
     async with serve(daemon.application(), tmp_path / "control.sock"):
@@ -111,10 +103,8 @@ async def test_ctrl_c_ends_the_tone_too(config, tmp_path):
 
 
 @pytest.mark.parametrize(("error", "code"), [(Refused("on air"), 2), (Broken("gone"), 6)])
-async def test_a_daemon_that_refuses_is_quoted(config, tmp_path, error, code):
+async def test_a_daemon_that_refuses_is_quoted(tone, tmp_path, error, code):
     daemon = Daemon()
     daemon.error = error
     async with serve(daemon.application(), tmp_path / "control.sock"):
-        process = await start(config)
-        out, err = await process.communicate()
-    assert (process.returncode, out, err.decode()) == (code, b"", f"boothd tone: {error}\n")
+        assert await tone.beside() == Told(code, [], [f"boothd tone: {error}"])

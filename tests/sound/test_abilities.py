@@ -41,6 +41,7 @@ def test_a_device_that_is_not_there_says_so(uri, problem):
     assert ability(parse_device(uri), "output").problem == problem
 
 
+@pytest.mark.slow
 def test_a_device_that_hangs_holds_nobody(monkeypatch):
     monkeypatch.setattr(abilities, "ANSWER_S", 0.5)
     assert ability(parse_device("alsa:pcm=hangs"), "output").problem == "it does not answer"

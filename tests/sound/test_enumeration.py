@@ -66,6 +66,13 @@ def test_whom_the_settings_mean(machine, text, meant):
     assert [card.name for card in cards(**machine) if card.is_meant_by(parse_device(text))] == meant
 
 
+@pytest.mark.parametrize("other", ["Device_1", "Device-1", "Devices"])
+def test_a_longer_id_is_that_of_another_card(other):
+    card = Found("USB Audio", uris("alsa:card=Device"))
+    assert card.is_meant_by(parse_device("alsa:pcm=hw:CARD=Device,DEV=0"))
+    assert not card.is_meant_by(parse_device(f"alsa:pcm=hw:CARD={other}"))
+
+
 def test_a_device_of_the_configuration_is_meant_by_its_name_alone():
     booth = Found("booth", uris("alsa:pcm=booth"))
     assert booth.is_meant_by(parse_device("alsa:pcm=booth"))

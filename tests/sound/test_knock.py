@@ -33,6 +33,7 @@ print("opened", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_a_device_that_hangs_while_it_is_opened_holds_nobody_else(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
