@@ -111,6 +111,7 @@ class DeviceThread(Generic[Pcm]):
         self._lose(f"{self._name}: the device does not answer; unplug it and plug it in again")
         self._held = [thread for thread in self._held if thread.is_alive()] + [self._thread]
         self._moved_s = self._gave_up_s = now_s
+        _go_as_others(self._thread)
         self._thread = self._new_thread()
         self._thread.start()
 
@@ -204,3 +205,9 @@ def _go_first(priority: int) -> None:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as problem:
         log.debug("no real-time priority for %s: %s", threading.current_thread().name, problem)
+
+
+def _go_as_others(thread: threading.Thread) -> None:
+    """Whatever it does now, it may no longer keep others from their work."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(thread.native_id or 0, os.SCHED_OTHER, os.sched_param(0))

@@ -218,7 +218,7 @@ class Hanging:
 class Desk:
     """A DeviceThread whose clock stands still unless `sleep` lets it pass, as a supervisor does."""
 
-    def __init__(self) -> None:
+    def __init__(self, priority: int | None = None) -> None:
         self.clock = Clock(0.0)
         self.openings: queue.SimpleQueue[Hanging | Exception] = queue.SimpleQueue()
         self.ticks = threading.Semaphore(0)
@@ -229,6 +229,7 @@ class Desk:
             serve=Hanging.serve,
             clock=self.clock,
             pause=lambda duration_s: self.ticks.acquire(),
+            priority=priority,
         )
         self.thread.start()
 
@@ -254,6 +255,16 @@ class Desk:
             self.clock.sleep(0.1)
             self.thread.supervise()
 
+    def end(self) -> None:
+        """All threads end; those that hang have been let go."""
+        self.thread._stop.set()
+        self.ticks.release(150)
+        for _ in range(5):
+            self.openings.put(DeviceLost("over"))
+        for thread in (*self.thread._held, self.thread._thread):
+            thread.join(5)
+            assert not thread.is_alive()
+
     def wait_over(self) -> None:
         """Let the wait before the next opening pass."""
         self.clock.sleep(10.0)
@@ -272,13 +283,7 @@ def until(condition) -> None:
 def desk():
     desk = Desk()
     yield desk
-    desk.thread._stop.set()
-    desk.ticks.release(150)
-    for _ in range(5):
-        desk.openings.put(DeviceLost("over"))
-    for thread in (*desk.thread._held, desk.thread._thread):
-        thread.join(5)
-        assert not thread.is_alive()
+    desk.end()
 
 
 def test_a_thread_that_is_held_is_given_up_after_two_seconds_and_another_has_the_device(desk):
@@ -392,9 +397,25 @@ def scheduled(priority):
     return found
 
 
-def test_the_thread_and_no_other_runs_before_everything_else():
-    if os.geteuid() != 0 and os.sched_get_priority_max(os.SCHED_FIFO) > resource.getrlimit(resource.RLIMIT_RTPRIO)[0]:
+def permitted() -> None:
+    if os.geteuid() != 0 and resource.getrlimit(resource.RLIMIT_RTPRIO)[0] < 50:
         pytest.skip("real-time priority was not tried: it is not permitted here")
+
+
+def test_a_thread_that_is_given_up_no_longer_goes_first():
+    permitted()
+    desk = Desk(priority=50)
+    device = desk.device()
+    held = desk.thread._thread.native_id
+    assert os.sched_getscheduler(held) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
+    desk.sleep(2.1)
+    assert os.sched_getscheduler(held) == os.SCHED_OTHER
+    device.answers.put(None)
+    desk.end()
+
+
+def test_the_thread_and_no_other_runs_before_everything_else():
+    permitted()
     assert scheduled(50) == [(os.SCHED_FIFO, 50)]
     assert scheduled(None) == [(os.SCHED_OTHER, 0)]
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
