@@ -3,15 +3,13 @@
 By default a minute each with a cheap decoder; the full length with the real codec is slow.
 """
 
-import math
-
 import numpy as np
 import pytest
 
 from service.dsp.playout import Playout
 from service.sound.opus import OpusDecoder
 from service.sound.resampler import SoxrResampler
-from tests.fakes.network import HUM, HumDecoder, Network, Outage, hear, speech
+from tests.fakes.network import HUM, HumDecoder, Network, Outage, hear, soak, speech, wandering
 
 CLEAN = {"jitter_s": 0.0}
 JITTER_30, JITTER_60 = {"jitter_s": 0.030}, {"jitter_s": 0.060}
@@ -156,30 +154,13 @@ def test_what_was_learnt_outlives_the_stream_and_the_playout():
 
 @pytest.mark.slow
 def test_an_hour_of_everything():
-    network = soak(hours=1)
+    network = soak(hours=1, payloads=speech())
     playout = real()
     heard = hear(playout, network, until_s=3600, card_ppm=wandering)
     median, p99 = heard.quantiles(0.5, 0.99)
     assert p99 <= median + 80
     assert playout.stats.concealed <= 0.006 * network.sent
     assert heard.most_held <= 100
-
-
-def wandering(now_s):
-    """A crystal: 100 ppm, a little less at night, and the heating goes on and off."""
-    return 100 + 30 * math.sin(2 * math.pi * now_s / 86_400) + 5 * math.sin(2 * math.pi * now_s / 1800)
-
-
-def soak(*, hours):
-    """Wi-Fi stalls, another route every half hour, and every hour an outage."""
-    outages = [Outage(1800 + 3600 * hour, 0.5 + 4.5 * (hour % 10) / 9, hour % 2 == 0) for hour in range(hours)]
-    return Network(
-        payloads=speech(),
-        jitter_s=0.030,
-        stalls=0.002,
-        route_s=lambda now_s: (0.020, 0.035, 0.090, 0.025)[int(now_s / 1800) % 4],
-        outages=outages,
-    )
 
 
 # -- T6: stalls -------------------------------------------------------------------------------------------------------

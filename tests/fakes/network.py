@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import heapq
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -144,6 +145,22 @@ class Network:
             back = (self.sequence + self.sent - asked) & 0xFFFF
             if self._chance.random() >= self.loss and self._chance.random() >= self.loss:
                 self._arrive(now_s + self.rtt_s + self._chance.random() * self.jitter_s, self.packet(self.sent - back))
+
+
+def wandering(now_s: float) -> float:
+    """A crystal: 100 ppm, a little less at night, and the heating goes on and off."""
+    return 100 + 30 * math.sin(2 * math.pi * now_s / 86_400) + 5 * math.sin(2 * math.pi * now_s / 1800)
+
+
+def soak(*, hours: int, payloads: Sequence[bytes]) -> Network:
+    """Jitter and Wi-Fi stalls, another route every half hour, and every hour an outage."""
+    return Network(
+        payloads=payloads,
+        jitter_s=0.030,
+        stalls=0.002,
+        route_s=lambda now_s: (0.020, 0.035, 0.090, 0.025)[int(now_s / 1800) % 4],
+        outages=[Outage(1800 + 3600 * hour, 0.5 + 4.5 * (hour % 10) / 9, hour % 2 == 0) for hour in range(hours)],
+    )
 
 
 @dataclass
