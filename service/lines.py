@@ -46,7 +46,7 @@ async def open_line_in(
         gain_db=keys.gain_db,
         sides=Sides() if keys.channel == "sum" else None,
         pre_roll_s=keys.pre_roll_s,
-        priority=CAPTURE_PRIORITY,
+        priority=_priority(str(keys.device), CAPTURE_PRIORITY),
         meter=Meter(silence_dbfs=keys.silence_dbfs, silent_after_s=keys.silence_alarm_after_s),
     )
     capture.start()
@@ -121,7 +121,7 @@ def _card(settings: Settings, device: str, routes: Sequence[Route], drift_ppm: f
         new_limiter=lambda: Limiter(max_dbfs=keys.max_dbfs, spl_at_full_scale=keys.spl_at_full_scale),
         ramp_samples=ramp_samples,
         cushion=cushion,
-        priority=PLAYBACK_PRIORITY,
+        priority=_priority(device, PLAYBACK_PRIORITY),
         stereo=len({route.channel for route in routes}) > 1,
         name="line-out" if len(settings.audio.output.route) <= 1 else f"line-out {device}",
     )
@@ -130,6 +130,11 @@ def _card(settings: Settings, device: str, routes: Sequence[Route], drift_ppm: f
 
 def _late_bridge(delay_ms: int) -> Bridge:
     return Bridge(resampler=SoxrResampler(), delay_s=delay_ms / 1000)
+
+
+def _priority(device: str, priority: int) -> int | None:
+    """Only where a card sets the pace: a sound server is a process that has to run as well, or both stand still."""
+    return priority if parse_device(device).kind in ("card", "usb") else None
 
 
 def _input(settings: Settings, go: threading.Event, ended: threading.Event) -> Callable[[], InputPcm]:

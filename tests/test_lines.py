@@ -110,3 +110,15 @@ async def test_line_out_has_the_channel_the_gain_and_the_ceiling_of_the_settings
         left, right = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2).T
     assert not left.any()
     assert 3000 < np.abs(right).max() <= 32767 / 10
+
+
+@pytest.mark.parametrize(
+    ("device", "first"), [("alsa:card=none", True), ("alsa:usb=9-9", True), ("alsa:pcm=none", False), ("wav", False)]
+)
+async def test_only_the_thread_of_a_card_goes_first(loaded, device, first):
+    # Beside a starved sound server one such thread took a whole processor until the kernel stepped in.
+    keys = {f"BOOTHD_AUDIO__{way}__DEVICE": device for way in ("INPUT", "OUTPUT") if device != "wav"}
+    go, ended = threading.Event(), threading.Event()
+    async with open_line_out(loaded(**keys)) as line_out, open_line_in(loaded(**keys), go=go, ended=ended) as line_in:
+        (card,) = line_out.cards.values()
+        assert (card.playback._thread._priority, line_in._thread._priority) == ((51, 50) if first else (None, None))
