@@ -16,9 +16,9 @@ from tests.fakes.sound import Clock
 
 
 class Device:
-    """Serves as many periods as its script says, then does what stands at the script's end."""
+    """Serves as many periods as its script says, then does what stands at the script's end: None gives it back."""
 
-    def __init__(self, periods: int, end: Exception) -> None:
+    def __init__(self, periods: int, end: Exception | None) -> None:
         self.periods, self.end = periods, end
         self.closed = False
 
@@ -64,7 +64,8 @@ class Story:
         for _ in range(device.periods):
             self.clock.sleep(0.010)
             yield
-        raise device.end
+        if device.end is not None:
+            raise device.end
 
     def leave(self, device: Device) -> None:
         assert not device.closed
@@ -144,6 +145,15 @@ def test_a_stop_takes_leave_of_the_device_and_a_loss_does_not():
 
     story.thread._serve = serve_until_stopped
     assert story.told().left == [stopped] and stopped.closed
+
+
+def test_a_device_that_is_given_back_is_opened_again_at_once_and_was_not_lost(caplog):
+    first = Device(5, None)
+    story = Story(first, Device(5, GONE)).told()
+    assert story.opened == [0.0, 0.05, 0.6]
+    assert first.closed
+    assert story.thread.reopens == 0
+    assert [record.getMessage() for record in caplog.records] == ["line-in is lost: no such device"]
 
 
 def test_a_change_is_logged_once(caplog):
