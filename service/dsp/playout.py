@@ -11,19 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame
-from service.core.opus_packet import DTX_BYTES, spares_the_one_before
+from service.core.opus_packet import DTX_BYTES
 from service.core.ports import Decoder
-from service.dsp import splice
-from service.dsp.decoding import Decoding, PlayoutStats
-from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S, WINDOW_S, DelayEstimator
-from service.dsp.drift import DriftLoop, Pacer, Resampler
-from service.dsp.fader import rise
-from service.dsp.loss import LossEstimator
-from service.dsp.packets import Order, Packet
+from service.dsp.arrivals import Arrivals
+from service.dsp.decoding import Decoding
+from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S, WINDOW_S
+from service.dsp.drift import DriftLoop, Resampler
+from service.dsp.outlet import FALL, RISE, Outlet
+from service.dsp.playout_stats import PlayoutStats
 
 Samples = NDArray[np.float32]
 
-STORE_PACKETS = 100  # 2 s
 CONCEAL_SAMPLES = RATE_HZ // 8  # 125 ms; libopus fades by itself
 COMFORT_SAMPLES = RATE_HZ  # a sender that is silent says so again every 400 ms
 STALL_S = 0.250
@@ -33,11 +31,9 @@ SPLICE_APART_S = 0.050
 HURRY_S = 0.050
 BELIEVED_S = 0.015
 DRIFT_S = 0.0005  # more comes from stalls, splices and changes of the target
-SPARE_SAMPLES = 2  # the pacer may need more than it gives
+SPARE_SAMPLES = 2  # the outlet may need more than it gives
 LATE_IN_A_ROW = 50
 NEVER = -(1 << 62)  # before every timestamp
-RISE = rise(RATE_HZ // 200)
-FALL = 1.0 - RISE
 
 
 class Playout:
@@ -58,20 +54,17 @@ class Playout:
         self.stats = PlayoutStats()
         self._decoding = Decoding(decoder, self.stats)
         self._min_target_s = min_target_s
-        self._pacer = None if resampler is None else Pacer(resampler)
+        self._outlet = Outlet(resampler, self.stats)
         # The other half of what the resampler holds lies between the target and the delay that is held.
         self._margin_s = PULL_S if resampler is None else PULL_S + resampler.held_samples / RATE_HZ / 2
         self._drift = DriftLoop(ppm=drift_ppm, believed_s=DRIFT_S)
-        self._out: Samples = np.zeros(0, np.float32)  # decoded, not yet pulled; at most one packet and one pull
         self._idle = True
         self.reset()
 
     def reset(self) -> None:
         """Another stream begins: forget packets and time, but not the card's clock."""
         self._fall_silent()
-        self._store: dict[int, Packet] = {}  # by timestamp
-        self._delay, self._loss = DelayEstimator(), LossEstimator()
-        self._order: Order | None = None
+        self._arrivals = Arrivals()
         self._late_run = 0
         self._next = NEVER  # timestamp of the next sample to decode
         self._last_sequence = 0  # of the packet decoded last
@@ -82,7 +75,7 @@ class Playout:
     @property
     def target_s(self) -> float:
         """How old a sample should be when it is played, over the fastest packet."""
-        wanted_s = self._delay.jitter_s + self._margin_s + self._loss.extra_s
+        wanted_s = self._arrivals.delay.jitter_s + self._margin_s + self._arrivals.loss.extra_s
         return min(MAX_TARGET_S, max(self._min_target_s, wanted_s))
 
     def delay_s(self, now_s: float) -> float | None:
@@ -92,12 +85,12 @@ class Playout:
     @property
     def jitter_s(self) -> float:
         """By which hardly any packet comes later than the fastest."""
-        return self._delay.jitter_s
+        return self._arrivals.delay.jitter_s
 
     @property
     def loss(self) -> float:
         """The share of packets that did not come at first, lately."""
-        return self._loss.loss
+        return self._arrivals.loss.loss
 
     @property
     def drift_ppm(self) -> float:
@@ -107,7 +100,7 @@ class Playout:
     @property
     def held(self) -> int:
         """Packets that wait."""
-        return len(self._store)
+        return len(self._arrivals.held)
 
     @property
     def learnt_ppm(self) -> float | None:
@@ -117,77 +110,53 @@ class Playout:
     def put(self, arrival_s: float, frame: EncodedFrame) -> None:
         """Take one packet, in any order."""
         self.stats.received += 1
-        packet = None if self._order is None else self._order.packet(frame)
-        if self._order is None or packet is None:
-            packet = self._begin_stream(frame)
-        self._learn(arrival_s, packet)
-        if packet.timestamp < self._next:
-            self.stats.late += 1
-            self._late_run += 1
-            if self._late_run >= LATE_IN_A_ROW:
-                self.reset()  # the sender has started again with lower timestamps
+        packet = self._arrivals.packet(frame)
+        if packet is None:
+            self.reset()
+            packet = self._arrivals.packet(frame)
+            assert packet is not None
+        self._arrivals.learn(arrival_s, packet)
+        if packet.timestamp >= self._next:
+            self._late_run = 0
+            self.stats.dropped += self._arrivals.hold(packet)
             return
-        self._late_run = 0
-        if packet.payload:  # without one it is padding, with the timestamp of a packet that has sound
-            self._store[packet.timestamp] = packet
-        if len(self._store) > STORE_PACKETS:
-            self._drop(min(self._store))
+        self.stats.late += 1
+        self._late_run += 1
+        if self._late_run >= LATE_IN_A_ROW:
+            self.reset()  # the sender has started again with lower timestamps
 
     def pull(self, now_s: float, samples: int) -> Samples:
         """The next samples, mono float32; silence where there is nothing."""
         self._resync(now_s)
         self._fill(now_s, samples + SPARE_SAMPLES)
         self._keep_delay(now_s, samples)
-        if self._pacer is None:
-            return self._take(samples)
-        return self._pacer.give(samples, self._take, rate=self._drift.rate)
-
-    # -- what has come ------------------------------------------------------------------------------------------
-
-    def _begin_stream(self, frame: EncodedFrame) -> Packet:
-        self.reset()
-        self._order = Order(frame)
-        packet = self._order.packet(frame)
-        assert packet is not None
-        self._loss.begin(packet.sequence)
-        return packet
-
-    def _learn(self, arrival_s: float, packet: Packet) -> None:
-        assert self._order is not None
-        timestamp_s = packet.timestamp / RATE_HZ
-        ended = self._order.advance(packet) and self._delay.arrived(arrival_s, timestamp_s)
-        late_s = arrival_s - timestamp_s - self._delay.base_s
-        self._loss.received(packet.sequence, late_s, spares=spares_the_one_before(packet.payload))
-        if ended:
-            self._loss.review(self._delay.jitter_s)
-
-    def _age_s(self, now_s: float, timestamp: int) -> float:
-        """The age at which a sample is heard, over the fastest packet, were it decoded now."""
-        ahead = len(self._out) + (self._pacer.held_samples if self._pacer else 0)
-        return now_s + (ahead - timestamp) / RATE_HZ - self._delay.base_s
-
-    def _drop(self, timestamp: int) -> None:
-        del self._store[timestamp]
-        self.stats.dropped += 1
+        return self._outlet.give(samples, rate=self._drift.rate)
 
     # -- when it is heard ---------------------------------------------------------------------------------------
 
+    def _age_s(self, now_s: float, timestamp: int) -> float:
+        """The age at which a sample is heard, over the fastest packet, were it decoded now."""
+        return now_s + (self._outlet.ahead - timestamp) / RATE_HZ - self._arrivals.delay.base_s
+
     def _resync(self, now_s: float) -> None:
         """After a stall, throw away what is too old to be heard."""
-        if not self._store:
+        if not self._arrivals.held:
             return
         limit_s = self.target_s + STALL_S
-        if self._age_s(now_s, min(self._store)) <= limit_s or (
+        if self._age_s(now_s, min(self._arrivals.held)) <= limit_s or (
             not self._idle and self._age_s(now_s, self._next) <= limit_s
         ):
             return
-        if len(self._out) >= len(FALL):
-            self._out, self._idle = self._out[: len(FALL)] * FALL, True
+        self._idle |= self._outlet.cut()
         self._fall_silent()
-        for timestamp in [ts for ts in self._store if self._age_s(now_s, ts) > self.target_s + SLACK_S]:
+        for timestamp in [ts for ts in self._arrivals.held if self._age_s(now_s, ts) > self.target_s + SLACK_S]:
             self._drop(timestamp)
             self._next = max(self._next, timestamp + 1)
         self.stats.resyncs += 1
+
+    def _drop(self, timestamp: int) -> None:
+        del self._arrivals.held[timestamp]
+        self.stats.dropped += 1
 
     def _keep_delay(self, now_s: float, samples: int) -> None:
         """Splice where the delay is wrong; where it is right, follow the drift of the clocks."""
@@ -209,61 +178,45 @@ class Playout:
         return above_s > HURRY_S or now_s - self._spliced_s >= SPLICE_APART_S
 
     def _splice(self, now_s: float, above_s: float) -> None:
-        longer = above_s < 0
         most_s = abs(above_s - ABOVE_S) + ABOVE_S  # to the other end of what is right, no further
-        lag = splice.pitch_period(self._out, most=int(most_s * RATE_HZ), eager=above_s > HURRY_S)
-        if lag is None:
-            return
-        self._spliced_s, self._right_s = now_s, -math.inf
-        self._out = splice.twice(self._out, lag) if longer else splice.without(self._out, lag)
-        self.stats.inserted += longer
-        self.stats.removed += not longer
-
-    def _take(self, samples: int) -> Samples:
-        taken, self._out = self._out[:samples], self._out[samples:]
-        if len(taken) < samples:
-            self.stats.silence_samples += samples - len(taken)
-            taken = np.concatenate([taken, np.zeros(samples - len(taken), np.float32)])
-        return taken
+        if self._outlet.splice(int(most_s * RATE_HZ), longer=above_s < 0, eager=above_s > HURRY_S):
+            self._spliced_s, self._right_s = now_s, -math.inf
 
     # -- what is decoded ----------------------------------------------------------------------------------------
 
     def _fill(self, now_s: float, samples: int) -> None:
-        while len(self._out) < samples and self._decode_one(now_s, samples):
+        while self._outlet.waiting < samples and self._decode_one(now_s, samples):
             pass
 
     def _decode_one(self, now_s: float, samples: int) -> bool:
         """Append to what can be pulled; False when there is nothing to append."""
         if self._idle:
             return self._begin(now_s, samples)
-        if not self._store:
+        if not self._arrivals.held:
             return self._wait()
-        first = min(self._store)
+        first = min(self._arrivals.held)
         if self._waited:
             # A later packet shows that what was waited for is lost: the time spent waiting counts.
             self._next, self._waited = min(first, self._next + self._waited), 0
         gap = first - self._next
-        packet = self._store[first]
+        packet = self._arrivals.held[first]
         if gap < 0:
             self._drop(first)  # its time lies within a packet that was longer than its timestamps say
         elif gap == 0:
-            self._append(self._decoded(first))
+            self._outlet.append(self._decoded(first))
         elif packet.sequence == self._last_sequence + 1 or gap > CONCEAL_SAMPLES + 4 * FRAME_SAMPLES:
             self._fall_silent()  # the sender paused, or far too much is missing
         elif gap <= FRAME_SAMPLES:
-            self._append(self._decoding.recover(packet.payload, gap))
+            self._outlet.append(self._decoding.recover(packet.payload, gap))
             self._next = first
         else:
-            self._append(self._decoding.conceal(FRAME_SAMPLES))
+            self._outlet.append(self._decoding.conceal(FRAME_SAMPLES))
             self._next += FRAME_SAMPLES
         return True
 
-    def _append(self, piece: Samples) -> None:
-        self._out = np.concatenate([self._out, piece])
-
     def _decoded(self, timestamp: int) -> Samples:
         """The samples of this packet; what follows them is next."""
-        packet = self._store.pop(timestamp)
+        packet = self._arrivals.held.pop(timestamp)
         self._last_sequence = packet.sequence
         silent = len(packet.payload) <= DTX_BYTES
         self._comfort = COMFORT_SAMPLES if silent else 0
@@ -273,24 +226,24 @@ class Playout:
 
     def _begin(self, now_s: float, samples: int) -> bool:
         """The first packet of a spurt is held until it is as old as it should be: every pause mends the delay."""
-        due = bool(self._store)
+        due = bool(self._arrivals.held)
         if due:
-            first = min(self._store)
+            first = min(self._arrivals.held)
             early = int((self.target_s + ABOVE_S - self._age_s(now_s, first)) * RATE_HZ)
-            due = early < samples - len(self._out)
+            due = early < samples - self._outlet.waiting
         if not due:
-            return self._stay_silent(samples - len(self._out))
+            return self._stay_silent(samples - self._outlet.waiting)
         self._idle, self._next = False, first
         piece = self._decoded(first).copy()
         piece[: len(RISE)] *= RISE[: len(piece)]
-        self._append(np.concatenate([np.zeros(max(0, early), np.float32), piece]))
+        self._outlet.append(np.concatenate([np.zeros(max(0, early), np.float32), piece]))
         return True
 
     def _stay_silent(self, samples: int) -> bool:
         if self._comfort <= 0:
             return False
         self._comfort -= samples
-        self._append(self._decoding.comfort(samples))
+        self._outlet.append(self._decoding.comfort(samples))
         return True
 
     def _wait(self) -> bool:
@@ -300,7 +253,7 @@ class Playout:
         elif self._waited + FRAME_SAMPLES > CONCEAL_SAMPLES:
             self._fall_silent()
         else:
-            self._append(self._decoding.conceal(FRAME_SAMPLES))
+            self._outlet.append(self._decoding.conceal(FRAME_SAMPLES))
             self._waited += FRAME_SAMPLES
             self.stats.waited += 1
         return True
@@ -308,5 +261,5 @@ class Playout:
     def _fall_silent(self) -> None:
         """The spurt ends, without a click; the next packet begins a new one when its time has come."""
         if not self._idle:
-            self._append(self._decoding.comfort(len(FALL)) * FALL)
+            self._outlet.append(self._decoding.comfort(len(FALL)) * FALL)
         self._idle, self._waited = True, 0

@@ -23,8 +23,8 @@ from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 
 from service.core.audio import FRAME_SAMPLES
-from service.dsp.decoding import PlayoutStats
 from service.dsp.playout import Playout
+from service.dsp.playout_stats import PlayoutStats
 from service.sound.opus import OpusDecoder
 from service.sound.resampler import SoxrResampler
 from tests.fakes.network import FRAME_S, Arrival, Network, Outage, hear, soak, speech, wandering

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from service.dsp.decoding import Decoding, PlayoutStats
+from service.dsp.decoding import Decoding
+from service.dsp.playout_stats import PlayoutStats
 from tests.fakes.sound import FakeDecoder
 
 
