@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.dsp.playout import Playout
-from service.sound.opus import OpusDecoder
+from service.sound.opus import OpusDecoder, OpusEncoder
 from service.sound.resampler import SoxrResampler
 from tests.fakes.network import HUM, HumDecoder, Network, Outage, hear, soak, speech, wandering
 
@@ -126,10 +126,8 @@ def check_drift(playout, network, *, ppm, minutes, settled_s):
     assert playout.drift_ppm == pytest.approx(-ppm, abs=12)
 
 
-@pytest.mark.parametrize("ppm", [300, -100])
-def test_drift_is_learnt_within_two_minutes(ppm):
-    network = Network(payloads=HUM, **JITTER_30)
-    check_drift(cheap(), network, ppm=ppm, minutes=3, settled_s=130)
+def test_drift_is_learnt_within_two_minutes():
+    check_drift(cheap(), Network(payloads=HUM, **JITTER_30), ppm=300, minutes=2.5, settled_s=120)
 
 
 @pytest.mark.slow
@@ -140,13 +138,13 @@ def test_an_hour_of_drift(ppm):
 
 def test_what_was_learnt_outlives_the_stream_and_the_playout():
     first = cheap()
-    hear(first, Network(payloads=HUM, **JITTER_30), until_s=130, card_ppm=lambda _: 200.0)
+    hear(first, Network(payloads=HUM, **JITTER_30), until_s=60, card_ppm=lambda _: 200.0)
     learnt_ppm = first.drift_ppm
     first.reset()
     assert first.drift_ppm == learnt_ppm
     second = cheap(drift_ppm=learnt_ppm)
-    hear(second, Network(payloads=HUM, **JITTER_30), until_s=60, card_ppm=lambda _: 200.0)
-    assert second.drift_ppm == pytest.approx(-200, abs=10)
+    hear(second, Network(payloads=HUM, **JITTER_30), until_s=30, card_ppm=lambda _: 200.0)
+    assert second.drift_ppm == pytest.approx(learnt_ppm, abs=10) == pytest.approx(-200, abs=50)
 
 
 # -- T5: soak ---------------------------------------------------------------------------------------------------------
@@ -178,3 +176,63 @@ def test_after_a_stall_the_delay_is_what_it_was(length_s, lost):
     assert np.nanmax(after.delays_ms) <= normal + 60
     assert playout.stats.removed <= 12, "what is late is left out, not played faster"
     assert playout.stats.resyncs == (not lost)
+
+
+# -- T7: odd packets --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"swapped": 0.02}, {"doubled": 0.05}, {"swapped": 0.02, "doubled": 0.05, "jitter_s": 0.030}]
+)
+def test_packets_that_come_in_disorder_or_twice(trouble):
+    network = Network(payloads=HUM, **trouble)  # both counters wrap within 12 s
+    playout = cheap()
+    heard = hear(playout, network, until_s=30)
+    assert playout.stats.played + playout.stats.fec + playout.stats.concealed >= network.sent - 6
+    assert playout.stats.concealed * 20 <= 60 * trouble.get("swapped", 0) * network.sent
+    assert heard.quantiles(0.95, after_s=5)[0] <= 80
+
+
+def test_the_counters_wrap_unheard():
+    network = Network(payloads=HUM, **JITTER_30)
+    playout = cheap()
+    hear(playout, network, until_s=30)
+    stats = playout.stats
+    assert stats.played == stats.received - playout.held
+    assert stats.late == stats.concealed == stats.fec == stats.resyncs == 0
+
+
+# -- T16: nothing clicks ----------------------------------------------------------------------------------------------
+
+
+def roughness(samples):
+    """The largest second difference: what a step raises."""
+    return np.abs(np.diff(samples.astype(float), n=2)).max()
+
+
+@pytest.fixture(scope="module")
+def tone():
+    """The packets of 0.96 s of 440 Hz, over and over, and how rough they are without a playout."""
+    encoder, decoder = OpusEncoder(), OpusDecoder()
+    pcm = (12_000 * np.sin(2 * np.pi * 440 * np.arange(4 * 48 * 960) / 48_000)).astype("<i2")
+    packets = [encoder.encode(pcm[at : at + 960].tobytes()) for at in range(0, len(pcm), 960)][96:144]
+    plain = np.concatenate([np.frombuffer(decoder.decode(packet), "<f4") for packet in packets * 2])[4800:]
+    return packets, roughness(plain)
+
+
+@pytest.mark.parametrize(
+    ("network", "splices", "resyncs"),
+    [
+        ({"outages": [Outage(4.0, 0.2, False)]}, 5, 0),  # spliced away
+        ({"outages": [Outage(4.0, 1.0, False)]}, 0, 1),  # thrown away
+        ({"jitter_s": 0.002, "stalls": 0.01}, 10, 0),
+        ({"ppm": 400}, 0, 0),
+    ],
+)
+def test_neither_splices_nor_stalls_nor_drift_make_a_step(tone, network, splices, resyncs):
+    packets, plain = tone
+    playout = real()
+    heard = hear(playout, Network(payloads=packets, **network), until_s=8, keep_sound=True)
+    assert playout.stats.removed >= splices
+    assert playout.stats.resyncs == resyncs
+    assert roughness(heard.sound) <= 1.05 * plain
