@@ -46,7 +46,8 @@ async def _show(options: argparse.Namespace) -> None:
         source, picture = _own(options)
     else:
         source, picture = f"the daemon on {socket}", await fetch(socket, "/v1/devices")
-    await asyncio.gather(*(asyncio.to_thread(_look_at, device) for device in picture["devices"]))  # each takes its time
+    for device in picture["devices"]:  # one after the other: two names may mean one card, which then is busy
+        await asyncio.to_thread(_look_at, device)
     if options.json:
         print(json.dumps({"settings_of": source, **picture}, indent=2, ensure_ascii=False))
     else:

@@ -11,16 +11,10 @@ CELLS, LEAST_DBFS = 30, -60
 Picture = dict[str, Any]
 
 
-def lines_of(picture: Picture) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every line by its name in the settings."""
-    for name, key in (("line-in", "inputs"), ("line-out", "outputs")):
-        yield from ((name, line) for line in picture[key])
-
-
 def sentence(picture: Picture) -> str:
     """The picture in one line of text."""
     told = []
-    for name, line in lines_of(picture):
+    for name, line in _lines(picture):
         if not line["open"]:
             told.append(f"{name}: {line['lost'] or 'not open'}")
         told += [f"{name} {channel} {figures}" for channel, _, figures in _channels(line)]
@@ -29,7 +23,7 @@ def sentence(picture: Picture) -> str:
 
 def rows(picture: Picture) -> Iterator[str]:
     """The picture as bars, a row for each channel."""
-    for name, line in lines_of(picture):
+    for name, line in _lines(picture):
         yield f"{name:<9} {line['device']}" + ("" if line["open"] else f": {line['lost'] or 'not open'}")
         yield from (f"  {channel:<7} [{bar}] {figures}" for channel, bar, figures in _channels(line))
 
@@ -47,6 +41,12 @@ class Screen:
         up = f"\x1b[{self._height}A" if self._height else ""
         self._height = len(shown)
         return up + "".join(shown) + "\x1b[J"
+
+
+def _lines(picture: Picture) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every line by its name in the settings."""
+    for name, key in (("line-in", "inputs"), ("line-out", "outputs")):
+        yield from ((name, line) for line in picture[key])
 
 
 def _channels(line: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

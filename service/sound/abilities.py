@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import subprocess
-import sys
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import alsaaudio
 
 from service.core.audio import RATE_HZ
-from service.core.devices import DeviceUri, parse_device
+from service.core.devices import DeviceUri
 from service.sound.cards import pcm_name
+from service.sound.libasound import knock
 from service.sound.mixer import read_controls
 
 Way = Literal["input", "output"]
 
-ANSWER_S = 5.0  # a card that hangs does not answer at all
+ANSWER_S = 3.0  # a card that hangs does not answer at all
 CHANNELS = (1, 2, 4, 6, 8)
 _PCM: dict[Way, int] = {"input": alsaaudio.PCM_CAPTURE, "output": alsaaudio.PCM_PLAYBACK}
 
@@ -28,9 +27,9 @@ _PCM: dict[Way, int] = {"input": alsaaudio.PCM_CAPTURE, "output": alsaaudio.PCM_
 class Ability:
     """One direction of a device. Without a `problem` it can be opened now."""
 
-    rates_hz: Sequence[int] = ()
+    rates_hz: tuple[int, ...] = ()
     every_rate_between: bool = False  # then `rates_hz` are the least and the most
-    channels: Sequence[int] = ()
+    channels: tuple[int, ...] = ()
     s16: bool = False
     problem: str | None = None
 
@@ -50,31 +49,25 @@ class Look:
 
 
 def look(uri: DeviceUri, ways: Sequence[Way]) -> Look:
-    """Open it each way, look, close it; whoever has it open keeps it.
-
-    In a process of its own: pyalsaaudio holds the interpreter while it opens, so that a card that hangs would hold all.
-    """
-    command = [sys.executable, "-m", "service.sound.abilities", str(uri), *ways]
-    try:
-        told = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=True)
-    except subprocess.TimeoutExpired:
-        problem = "it does not answer"
-    except subprocess.CalledProcessError as crash:
-        problem = f"it cannot be asked (exit status {crash.returncode})"
-    else:
-        found = json.loads(told.stdout)
-        return Look({way: Ability(**found["ways"][way]) for way in ways}, found["mixer"])
-    return Look({way: Ability(problem=problem) for way in ways}, {"input": {}, "output": {}})
+    """Open it each way, look, close it; whoever has it open keeps it. One that hangs has said nothing in the end."""
+    found: list[Look] = []
+    asking = threading.Thread(target=lambda: found.append(_look(uri, ways)), daemon=True)
+    asking.start()
+    asking.join(ANSWER_S)
+    silence = Ability(problem="it does not answer")
+    return found[0] if found else Look(dict.fromkeys(ways, silence), {"input": {}, "output": {}})
 
 
 def _look(uri: DeviceUri, ways: Sequence[Way]) -> Look:
-    return Look({way: _ask(uri, way) for way in ways}, read_controls(pcm_name(uri) or ""))
-
-
-def _ask(uri: DeviceUri, way: Way) -> Ability:
     name = pcm_name(uri)
     if name is None:
-        return Ability(problem="no sound card at this USB path")
+        missing = Ability(problem="no sound card at this USB path")
+        return Look(dict.fromkeys(ways, missing), {"input": {}, "output": {}})
+    return Look({way: _ask(name, way) for way in ways}, read_controls(name))
+
+
+def _ask(name: str, way: Way) -> Ability:
+    knock(name, _PCM[way])
     try:
         with _opened(name, way, channels=2) as pcm:
             rates, formats = pcm.getrates(), pcm.getformats()
@@ -103,8 +96,3 @@ def _opened(name: str, way: Way, channels: int) -> Iterator[Any]:
         for stop in (pcm.drop, pcm.close):  # `close` alone drains
             with contextlib.suppress(alsaaudio.ALSAAudioError):
                 stop()
-
-
-if __name__ == "__main__":
-    asked_ways = [way for way in _PCM if way in sys.argv[2:]]
-    json.dump(asdict(_look(parse_device(sys.argv[1]), asked_ways)), sys.stdout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -17,7 +16,7 @@ from service.core.devices import DeviceUri
 from service.core.errors import FaultCode, SoundCardMissing
 from service.sound.cards import pcm_name
 from service.sound.cushion import USUAL_PERIODS
-from service.sound.knock import knock
+from service.sound.libasound import knock
 from service.sound.mixer import set_controls
 from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
 
@@ -33,10 +32,6 @@ _DIRECTIONS = {
     alsaaudio.PCM_CAPTURE: ("audio.input", FaultCode.SOUND_IN),
     alsaaudio.PCM_PLAYBACK: ("audio.output", FaultCode.SOUND_OUT),
 }
-
-# libasound prints to stderr at every failing open; what it says stands in the exception as well.
-_say_nothing = ctypes.CFUNCTYPE(None)(lambda: None)
-ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_say_nothing)
 
 
 class AlsaInput:

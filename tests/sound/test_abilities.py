@@ -29,8 +29,8 @@ pcm.hangs {{ type file slave.pcm anything file "{tmp_path}/nobody-reads" format 
 @pytest.mark.parametrize("way", ["input", "output"])
 def test_what_a_device_can_do(way):
     found = ability(parse_device("alsa:pcm=anything"), way)
-    assert (found.rates_hz, found.every_rate_between) == ([1, 4294967295], True)
-    assert (found.channels, found.s16, found.problem, found.fits) == ([1, 2, 4, 6, 8], True, None, True)
+    assert (found.rates_hz, found.every_rate_between) == ((1, 4294967295), True)
+    assert (found.channels, found.s16, found.problem, found.fits) == ((1, 2, 4, 6, 8), True, None, True)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_what_a_card_can_do_is_what_it_says(cards):
         mic={"rates": "44100 48000", "channels": "1", "formats": "S16_LE"}, phone={"rates": "8000", "channels": "2 4"}
     )
     mic, phone = (ability(parse_device(f"alsa:card={name}"), "input") for name in ("mic", "phone"))
-    assert (mic.rates_hz, mic.every_rate_between, mic.channels, mic.fits) == ([44100, 48000], False, [1], True)
-    assert (phone.rates_hz, phone.channels, phone.fits) == ([8000], [2, 4], False)
+    assert (mic.rates_hz, mic.every_rate_between, mic.channels, mic.fits) == ((44100, 48000), False, (1,), True)
+    assert (phone.rates_hz, phone.channels, phone.fits) == ((8000,), (2, 4), False)
 
 
 def test_whoever_has_a_card_keeps_it(cards):

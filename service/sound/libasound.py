@@ -1,8 +1,4 @@
-"""Whether a device answers at all, asked before pyalsaaudio opens it.
-
-pyalsaaudio holds the interpreter while it opens: a device that hangs there, such as one of a sound server that stands
-still, would hold the whole process. ctypes lets the interpreter go, so that only the thread that asks is held.
-"""
+"""What of libasound pyalsaaudio does not give: silence, and an opening that does not hold the interpreter."""
 
 from __future__ import annotations
 
@@ -26,9 +22,17 @@ def _library() -> ctypes.CDLL:
 
 _lib = _library()
 
+# It prints to stderr at every failing open; what it says stands in pyalsaaudio's exception as well.
+_say_nothing = ctypes.CFUNCTYPE(None)(lambda: None)
+_lib.snd_lib_error_set_handler(_say_nothing)
+
 
 def knock(name: str, direction: int) -> None:
-    """Return once the device has been opened, prepared and closed again, or could not be: which, pyalsaaudio says."""
+    """Return once the device has been opened, prepared and closed again, or could not be: which, pyalsaaudio says.
+
+    pyalsaaudio holds the interpreter while it opens. A device that hangs there, such as one of a sound server that
+    stands still, would hold the whole process; after a knock only the thread that knocked is held.
+    """
     handle = ctypes.c_void_p()
     if _lib.snd_pcm_open(ctypes.byref(handle), name.encode(), direction, NONBLOCK) < 0:
         return
