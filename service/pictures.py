@@ -45,7 +45,15 @@ def _uses(settings: Settings, line_in: Capture | None, line_out: LineOut | None)
         channels = () if line_in is None else line_in.channel_levels
         yield {"use": "line-in", **_state(settings.audio.input.device, line_in), "channels": len(channels)}
     for device, playback in _outputs(settings, line_out):
-        yield {"use": "line-out", **_state(device, playback), "channels": len(_played(playback))}
+        state = {**_state(device, playback), "channels": len(_played(playback))}
+        yield {"use": "line-out", **state, "routes": list(_routes(settings, device))}
+
+
+def _routes(settings: Settings, device: str) -> Iterator[dict[str, Any]]:
+    """Those that lead to this device, by their numbers in the settings."""
+    for number, route in enumerate(settings.audio.output.routes(), 1):
+        if route.device == device:
+            yield {"number": number, "target": route.target, "channel": route.channel}
 
 
 def _outputs(settings: Settings, line_out: LineOut | None) -> list[tuple[str, Playback | None]]:

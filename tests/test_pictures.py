@@ -62,6 +62,21 @@ async def test_what_is_lost_says_why_and_what_nobody_opens_does_not(loaded, tmp_
         assert shown["outputs"] == [{"device": f"wav:{tmp_path}/out.wav", "open": False, "lost": None, "levels": {}}]
 
 
+def test_a_device_of_line_out_knows_the_routes_that_lead_there():
+    routes = [
+        {"target": "es", "device": "alsa:card=Hall", "channel": "left"},
+        {"target": "fr", "device": "alsa:card=Lobby"},
+        {"target": "de", "device": "alsa:card=Hall", "channel": "right"},
+    ]
+    keys = settings.Settings.model_validate({"audio": {"output": {"route": routes}}})
+    hall, lobby = pictures.devices(keys)["uses"]
+    assert (hall["device"], lobby["device"]) == ("alsa:card=Hall", "alsa:card=Lobby")
+    assert hall["routes"] == [
+        {"number": 1, "target": "es", "channel": "left"},
+        {"number": 3, "target": "de", "channel": "right"},
+    ]
+
+
 def test_devices_are_there_without_settings(loaded):
     assert pictures.devices(None)["uses"] == []
     assert [use["use"] for use in pictures.devices(loaded)["uses"]] == ["line-in", "line-out"]

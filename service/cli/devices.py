@@ -84,6 +84,9 @@ def told(source: str, picture: dict[str, Any]) -> Iterator[str]:
         found = any(use in device["uses"] for device in picture["devices"])
         absent = not found and use["device"].startswith(("alsa:card=", "alsa:usb="))
         yield _row(use["use"], use["device"] + (": not there" if absent else f": {use['lost']}" if use["lost"] else ""))
+        yield from (
+            _row("", f"route {route['number']}: {route['target']}, {route['channel']}") for route in _named(use)
+        )
     for device in picture["devices"]:
         yield ""
         yield device["name"] + "".join(f" [{use['use']}]" for use in device["uses"])
@@ -93,7 +96,12 @@ def told(source: str, picture: dict[str, Any]) -> Iterator[str]:
                 yield _row(use, _can(device[way]))
                 yield from _controls(device["mixer"][way])
     if not picture["devices"]:
-        yield "ALSA knows no sound device on this machine."
+        yield "\nALSA knows no sound device on this machine."
+
+
+def _named(use: dict[str, Any]) -> list[dict[str, Any]]:
+    """The routes that somebody has written: the one that is there without has no target."""
+    return [route for route in use.get("routes", ()) if route["target"] is not None]
 
 
 def _controls(mixer: dict[str, str]) -> Iterator[str]:

@@ -69,8 +69,9 @@ def test_settings_that_are_yet_to_be_written_hide_nothing(devices, config):
 async def test_what_the_daemon_has_open_is_not_touched(devices, tmp_path):
     line_in = {"use": "line-in", "device": "alsa:pcm=held", "open": True, "lost": None, "channels": 2}
     booth = {"name": "a booth", "devices": ["alsa:pcm=held"], "captures": None, "plays": False, "uses": [line_in]}
+    routes = [{"number": 2, "target": "es", "channel": "left"}]
     lost = {**line_in, "use": "line-out", "device": "alsa:pcm=plays", "open": False, "lost": "unplugged"}
-    picture = {"uses": [line_in, lost], "devices": [booth]}
+    picture = {"uses": [line_in, lost | {"routes": routes}], "devices": [booth]}
     routes = [web.get("/v1/status", current(dict)), web.get("/v1/devices", current(lambda: picture))]
     async with serve(application(routes), tmp_path / "control.sock"):
         told = await devices.beside()
@@ -78,6 +79,7 @@ async def test_what_the_daemon_has_open_is_not_touched(devices, tmp_path):
         f"The settings are those of the daemon on {tmp_path}/control.sock.",
         "  line-in   alsa:pcm=held",
         "  line-out  alsa:pcm=plays: unplugged",
+        "            route 2: es, left",
         "",
         "a booth [line-in]",
         "  write     alsa:pcm=held",
@@ -103,4 +105,4 @@ def test_a_card_says_what_it_can_and_what_is_in_its_way():
         '            mixer = { "Capture" = "80%", "Mic" = "off" }',
         "  line-out  busy: another program has it open",
     ]
-    assert list(told("a test", {"uses": [], "devices": []}))[1:] == ["ALSA knows no sound device on this machine."]
+    assert list(told("a test", {"uses": [], "devices": []}))[1:] == ["\nALSA knows no sound device on this machine."]
