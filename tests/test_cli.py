@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,25 @@ def test_no_verb_is_a_question_of_usage(capsys):
         main([])
     assert caught.value.code == 1
     assert "check" in capsys.readouterr().out
+
+
+LEFT_BEHIND = """
+import sys, threading, time
+import numpy, soxr
+from service.cli import command_line
+
+def work():
+    stream = soxr.ResampleStream(48000 * 1.001, 48000, 1, dtype="float32", quality="HQ", vr=True)
+    while True:
+        stream.resample_chunk(numpy.zeros(4800, numpy.float32))
+
+threading.Thread(target=work, name="line-out alsa:card=Hall", daemon=True).start()
+time.sleep(0.05)
+print("done", end="")
+command_line.leave_threads(3)
+"""
+
+
+def test_a_card_thread_that_was_left_behind_does_not_abort_the_end():
+    ended = subprocess.run([sys.executable, "-c", LEFT_BEHIND], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "done", "")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -20,7 +23,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not hasattr(options, "run"):
         parser.print_help()
         sys.exit(USAGE)
-    sys.exit(options.run(options))
+    code = options.run(options)
+    if argv is None:
+        leave_threads(code)
+    sys.exit(code)
+
+
+def leave_threads(code: int) -> None:
+    """Exit at once where the thread of a card was left behind, since it hangs or is late. The interpreter's own end
+    would stop it wherever it is, and in the middle of soxr's C++ that aborts the process."""
+    if any(thread.name.startswith("line-") for thread in threading.enumerate()):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
 
 
 class _Parser(argparse.ArgumentParser):
