@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ from service.dsp.gate import Gate
 Frame = NDArray[np.int16]
 
 ONSET = 200 // FRAME_MS  # the gate opens a little after the word has begun
-PAUSE = 160 // FRAME_MS  # what is left of a pause while there is a backlog
+# What is left of a pause while there is a backlog: 160 ms, of which the last belong to the soft beginning of a word.
+TAIL, LEAD = 100 // FRAME_MS, 60 // FRAME_MS
 THINNED = 40 // FRAME_MS  # and while there is far too much of it
 MUCH, MOST = 4000 // FRAME_MS, 6000 // FRAME_MS
 SECOND = 1000 // FRAME_MS
@@ -96,6 +98,7 @@ class CatchUp:
         if self._holding:
             return SILENCE
         if held:
+            self._quiet = 0
             self._drop_what_was_no_speech()
         going_out = self._oldest().samples
         return _joined(_NOTHING, going_out) if held else going_out
@@ -109,10 +112,13 @@ class CatchUp:
     def _oldest(self) -> _Kept:
         """The oldest frame, without what is too much of a pause."""
         frame = first = self._kept.popleft()
-        while self._kept and not frame.active and self._quiet >= PAUSE:
+        while self._kept and self._quiet >= TAIL and not (frame.active or self._speech_is_near()):
             frame = self._kept.popleft()
         self._quiet = 0 if frame.active else self._quiet + 1
         return frame if frame is first else replace(frame, samples=_joined(first, frame.samples))
+
+    def _speech_is_near(self) -> bool:
+        return any(frame.active for frame in islice(self._kept, LEAD))
 
     def _bound(self) -> None:
         """Far behind, the oldest second of pauses goes, but 40 ms of each; where nobody pauses, the oldest sound."""

@@ -75,6 +75,20 @@ def test_from_the_first_word_on_all_is_sent_one_frame_for_each_that_comes():
     assert desk.catch_up.backlog_s == pytest.approx(2.26)
 
 
+def test_after_a_second_pause_the_beginning_of_the_first_word_is_there_as_well():
+    desk = Desk()
+    for _ in range(2):
+        desk.catch_up.hold()
+        desk.rest(SECOND)
+        desk.catch_up.keep()
+        desk.talk(25)
+        desk.catch_up.go()
+        first = desk.count - 25 + 1
+        assert desk.talk(SECOND) == list(range(first - 8, first - 8 + SECOND))
+        desk.rest(5 * SECOND)
+        assert desk.catch_up.backlog_s == 0.0
+
+
 def test_before_the_wish_no_more_is_kept_than_the_pre_roll():
     desk = Desk(pre_roll_s=1.0)
     desk.catch_up.hold()
@@ -110,7 +124,7 @@ def test_a_backlog_is_caught_up_in_pauses_of_which_160_ms_stay():
     assert desk.catch_up.backlog_s == 0.0
     left_out = sorted(set(range(sent[0], desk.count + 1)) - set(sent))
     first_pause = SECOND + 100 + 75
-    assert left_out[:17] == list(range(first_pause + 9, first_pause + 26))
+    assert left_out[:17] == list(range(first_pause + 6, first_pause + 23))
     assert len(left_out) == 108  # 100 of speech, 8 before it for its beginning, and no frame more
 
 
