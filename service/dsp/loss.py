@@ -65,10 +65,9 @@ class LossEstimator:
         self.extra_s = max(self._wanted) if self._lossy else 0.0
 
     def _lost(self, gap: int) -> None:
-        outage = gap > OUTAGE_PACKETS
         places = np.arange(self._highest + 1, self._highest + 1 + min(gap, HEARD_PACKETS)) % HEARD_PACKETS
-        self._late_s[places], self._spares[places] = 0.0 if outage else math.inf, outage
-        if not outage:
+        self._late_s[places], self._spares[places] = math.inf, False
+        if gap <= OUTAGE_PACKETS:
             self.loss = 1 - (1 - self.loss) * (1 - 1 / AVERAGE_PACKETS) ** gap
 
     def _enough_s(self, jitter_s: float) -> float:

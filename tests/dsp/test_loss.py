@@ -86,3 +86,15 @@ def test_the_loss_is_that_of_the_last_500_packets_before_any_repair():
     for number in range(4000, 5000, 10):
         estimator.received(number, 0.1, spares=True)
     assert estimator.loss == pytest.approx(0.10, abs=0.01)
+
+
+def test_a_packet_that_comes_twice_was_there_the_first_time():
+    estimator = LossEstimator()
+    estimator.begin(0)
+    for number in range(1000):
+        if number % 20:
+            estimator.received(number, 0.0, spares=True)
+        if number > 4:
+            estimator.received(number - 4, 0.080, spares=True)
+        estimator.review(0.005)
+    assert estimator.extra_s <= 0.025

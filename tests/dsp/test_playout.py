@@ -293,6 +293,18 @@ def test_packets_of_one_or_two_bytes_are_silence_of_the_sender(playout, decoder)
     assert not any(asked.startswith("decode \xf8") for asked in decoder.asked)
 
 
+def test_a_silent_sender_is_comfort_noise_until_its_next_packet_and_no_longer_than_a_second(playout):
+    frames = [packet(number, b"\xf8" if number in (20, 60) else b"0.2") for number in [*range(1, 21), *range(50, 61)]]
+    arrivals = [(number * 0.020, frame) for number, frame in zip([*range(1, 21), *range(50, 61)], frames, strict=True)]
+    heard, _ = play(playout, arrivals, until_s=4)
+    noise = np.float32(0.9)  # what the fake decoder makes up
+    assert (heard[round(0.52 * RATE_HZ) : round(1.00 * RATE_HZ)] == noise).all()
+    assert (heard[round(1.10 * RATE_HZ) : round(1.20 * RATE_HZ)] == np.float32(0.2)).all()
+    assert (heard[round(1.40 * RATE_HZ) : round(2.20 * RATE_HZ)] == noise).all()
+    assert not heard[round(2.50 * RATE_HZ) :].any()
+    assert playout.stats.concealed == 0
+
+
 def test_padding_takes_no_packets_place(playout):
     arrivals = in_time(packet(number) for number in range(1, 60))
     padding = EncodedFrame(61, arrivals[-1][1].timestamp, b"")

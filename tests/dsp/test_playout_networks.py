@@ -32,6 +32,8 @@ def check_delay(playout, network, *, minutes, median_ms, p95_ms):
     assert median <= median_ms
     assert p95 <= p95_ms
     assert playout.stats.concealed == playout.stats.fec == playout.stats.late == 0
+    # To the first target, to the true one; and not each time when no packet was fast for a moment.
+    assert playout.stats.removed + playout.stats.inserted <= 5 + 2 * minutes
 
 
 DELAYS = [(CLEAN, 30, 35), (JITTER_30, 50, 50), (JITTER_60, 80, 81)]
@@ -145,6 +147,13 @@ def test_what_was_learnt_outlives_the_stream_and_the_playout():
     second = cheap(drift_ppm=learnt_ppm)
     hear(second, Network(payloads=HUM, **JITTER_30), until_s=30, card_ppm=lambda _: 200.0)
     assert second.drift_ppm == pytest.approx(learnt_ppm, abs=10) == pytest.approx(-200, abs=50)
+
+
+def test_what_stalls_do_to_the_delay_is_not_learnt_as_drift():
+    playout = cheap(drift_ppm=-100.0)
+    hear(playout, Network(payloads=HUM, jitter_s=0.002, stalls=0.002), until_s=120, card_ppm=lambda _: 100.0)
+    assert playout.stats.removed > 10
+    assert playout.drift_ppm == pytest.approx(-100, abs=6)
 
 
 # -- T5: soak ---------------------------------------------------------------------------------------------------------
