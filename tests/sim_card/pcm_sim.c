@@ -86,16 +86,15 @@ static void place(sim_t *s)
     s->placed = 1;
 }
 
-/* What was written and not played is not in the air. */
+/* What was written and not played is not in the air. The recorder heard silence since the card had run dry. */
 static void halt(sim_t *s, const char *event)
 {
-    double played = card(s);
+    double at = card(s);
+    off_t end = s->base + (at < s->io.appl_ptr ? at : s->io.appl_ptr);
     if (!s->running) return;
-    if (s->playback && played > s->io.appl_ptr)
-        played = s->io.appl_ptr;
     s->running = 0;
-    note(s, event, s->base + played);
-    if (s->playback && ftruncate(s->sound, (off_t)s->last_file * frame_bytes(s)) < 0)
+    note(s, event, s->base + at);
+    if (s->playback && ftruncate(s->sound, end * frame_bytes(s)) < 0)
         SNDERR("%s cannot be cut", s->text[PATH]);
 }
 

@@ -84,11 +84,12 @@ def test_who_writes_too_late_has_an_underrun_and_its_silence_is_in_the_file(card
         assert line_out.write(PERIOD) == 480
     dropped(line_out)
     assert [event.what for event in made["lineout"].events] == ["start", "xrun", "start", "stop"]
-    _, dry, again, stop = made["lineout"].events
+    start, dry, again, stop = made["lineout"].events
     heard = made["lineout"].samples()
-    assert dry.frame == 1920
-    assert (again.frame - dry.frame) / 48_000 == pytest.approx(again.at_s - dry.at_s, abs=0.0001)
-    assert heard[: dry.frame].all() and not heard[dry.frame : again.frame].any() and heard[again.frame :].all()
+    for event in (dry, again, stop):  # one tape for all of it
+        assert (event.frame - start.frame) / 48_000 == pytest.approx(event.at_s - start.at_s, abs=0.0001)
+    assert dry.frame > 1920
+    assert heard[:1920].all() and not heard[1920 : again.frame].any() and heard[again.frame :].all()
     assert len(heard) == stop.frame
 
 
@@ -171,7 +172,7 @@ def test_draining_takes_as_long_as_the_sound(cards):
     line_out.drain()
     line_out.close()
     start, stop = made["lineout"].events
-    assert stop.frame == 1920
+    assert len(made["lineout"].samples()) == 1920 <= stop.frame
     assert 0.040 <= stop.at_s - start.at_s < 1.0
 
 
