@@ -97,7 +97,8 @@ async def test_an_unplugged_card_is_missed_and_comes_back_and_the_other_notices_
         assert direction.reopens == 1
     with capsys.disabled():
         print(f"\n  {name} away {away_s} s: missed after {found_s:.3f} s, started {back_s:.2f} s after its return")
-    assert [event.what for event in card.events if event.what != "start"][-2:] == ["unplugged", "stop"]
+    happened = [event.what for event in card.events]
+    assert happened.count("unplugged") == 1 and happened[-1] == "stop"
 
 
 async def test_what_line_out_gives_comes_out_of_the_card_before_and_after(both):
@@ -110,7 +111,8 @@ async def test_what_line_out_gives_comes_out_of_the_card_before_and_after(both):
         card.plug()
         await until(lambda: sounding(playback, card), within_s=BACK_S)
         await asyncio.sleep(0.2)
-    start, *_, gone, back, _ = card.events
+    start, gone = card.events[0], next(event for event in card.events if event.what == "unplugged")
+    back = next(event for event in card.events if event.at_s > gone.at_s)
     heard = card.samples(channels=2)
     assert start.frame == 0
     assert heard[gone.frame - 2400 : gone.frame].all()
@@ -140,7 +142,7 @@ async def test_a_card_that_hangs_is_noticed_and_holds_neither_the_loop_nor_the_o
         assert "unplugged" not in {event.what for event in other_card.events}
     with capsys.disabled():
         print(f"\n  {name} hangs: seen after {found_s:.2f} s, sound {back_s:.2f} s after it went on")
-    assert [event.what for event in card.events].count("stop") == 2
+    assert [event.what for event in card.events].count("stop") >= 2
 
 
 @pytest.mark.parametrize("trouble", ["unplug", "stall"])
