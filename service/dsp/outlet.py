@@ -46,9 +46,9 @@ class Outlet:
         self._samples = self._samples[: len(FALL)] * FALL
         return True
 
-    def splice(self, most: int, *, longer: bool, eager: bool) -> bool:
-        """Make what waits one pitch period longer or shorter, by at most so many samples; whether it could be done."""
-        lag = splice.pitch_period(self._samples, most=most, eager=eager)
+    def splice(self, wanted: int, *, most: int, longer: bool, eager: bool) -> bool:
+        """Make what waits one pitch period longer or shorter, in silence exactly what is wanted; whether it could be."""
+        lag = splice.pitch_period(self._samples, wanted=wanted, most=most, eager=eager)
         if lag is None:
             return False
         self._samples = splice.twice(self._samples, lag) if longer else splice.without(self._samples, lag)

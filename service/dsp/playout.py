@@ -28,6 +28,7 @@ STALL_S = 0.250
 SLACK_S = 0.010
 ABOVE_S = 0.005  # the delay is held in the middle between the target and target + slack
 SPLICE_APART_S = 0.050
+MENDED_S = 0.003  # splices go on to there: what is left of an error would be taken for drift
 HURRY_S = 0.050
 BELIEVED_S = 0.015
 DRIFT_S = 0.0005  # more comes from stalls, splices and changes of the target
@@ -164,7 +165,8 @@ class Playout:
         if self._idle or self._waited:
             return
         above_s = self._age_s(now_s, self._next) - self.target_s
-        if 0 <= above_s <= SLACK_S:
+        mending = self._right_s == -math.inf
+        if abs(above_s - ABOVE_S) <= (MENDED_S if mending else ABOVE_S):
             self._right_s = now_s
             self._drift.steer(above_s - ABOVE_S, samples / RATE_HZ)
         elif self._is_splice_due(now_s, above_s):
@@ -178,8 +180,9 @@ class Playout:
         return above_s > HURRY_S or now_s - self._spliced_s >= SPLICE_APART_S
 
     def _splice(self, now_s: float, above_s: float) -> None:
-        most_s = abs(above_s - ABOVE_S) + ABOVE_S  # to the other end of what is right, no further
-        if self._outlet.splice(int(most_s * RATE_HZ), longer=above_s < 0, eager=above_s > HURRY_S):
+        wanted = int(abs(above_s - ABOVE_S) * RATE_HZ)
+        most = wanted + int(ABOVE_S * RATE_HZ)  # to the other end of what is right, no further
+        if self._outlet.splice(wanted, most=most, longer=above_s < ABOVE_S, eager=above_s > HURRY_S):
             self._spliced_s, self._right_s = now_s, -math.inf
 
     # -- what is decoded ----------------------------------------------------------------------------------------

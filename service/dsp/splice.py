@@ -13,10 +13,10 @@ SILENT, FAINT = 1e-6, 1e-5  # power: -60 and -50 dBFS
 ALIKE, EAGER, NEARLY = 0.85, 0.5, 0.02
 
 
-def pitch_period(samples: Samples, *, most: int, eager: bool = False) -> int | None:
+def pitch_period(samples: Samples, *, wanted: int, most: int, eager: bool = False) -> int | None:
     """How many samples may be left out or said twice at the beginning, at most `most`; None where it would be heard.
 
-    In silence there is nothing to match: all that may. `eager` takes what is less alike, and rather more at once.
+    In silence there is nothing to match: what is wanted. `eager` takes what is less alike, and rather more at once.
     """
     half = min(len(samples) // 2, LONGEST, most) // SPARSE * SPARSE
     if half < SHORTEST:
@@ -26,7 +26,7 @@ def pitch_period(samples: Samples, *, most: int, eager: bool = False) -> int | N
     energy = np.concatenate([[0.0], np.cumsum(np.square(sparse, dtype=np.float64))])
     power = energy[-1] / (2 * count)
     if power < SILENT:
-        return half
+        return min(half, max(wanted, 1))
     alike = np.correlate(sparse, sparse[:count])[first:]
     norm = np.sqrt(energy[count] * (energy[count + first :] - energy[first : count + 1])) + 1e-12
     score = alike / norm

@@ -136,7 +136,7 @@ def drift(hours: int, card_ppm: float) -> None:
 
 def soaked(hours: int) -> None:
     """The soak of 5.3."""
-    print(f"soak: 100 ppm wandering, jitter 30, 0.2 % stalls, a route each half hour, an outage each hour\n{HOURS}")
+    print(f"soak: 100 ppm wandering, jitter 40, 0.2 % stalls, a route each half hour, an outage each hour\n{HOURS}")
     for line in hours_of(playout(), soak(hours=hours, payloads=speech()), hours, card_ppm=wandering):
         print(line, flush=True)
 

@@ -55,9 +55,13 @@ def test_a_cut_fades_out_and_forgets_the_rest(stats):
 def test_a_splice_makes_it_longer_or_shorter_by_a_period_and_is_counted(stats):
     outlet = Outlet(None, stats)
     outlet.append(tone(1440))
-    assert outlet.splice(300, longer=False, eager=False)
+    assert outlet.splice(9, most=300, longer=False, eager=False)
     assert outlet.waiting == 1440 - 240
-    assert outlet.splice(300, longer=True, eager=False)
+    assert outlet.splice(9, most=300, longer=True, eager=False)
     assert outlet.waiting == 1440
-    assert not outlet.splice(100, longer=True, eager=False)
+    assert not outlet.splice(9, most=100, longer=True, eager=False)
     assert (stats.removed, stats.inserted) == (1, 1)
+    outlet.cut()
+    outlet.append(np.zeros(1440, np.float32))
+    outlet.give(240, rate=0.0)
+    assert outlet.splice(9, most=300, longer=False, eager=False) and outlet.waiting == 1431

@@ -167,6 +167,7 @@ def test_an_hour_of_everything():
     median, p99 = heard.quantiles(0.5, 0.99)
     assert p99 <= median + 80
     assert playout.stats.concealed <= 0.006 * network.sent
+    assert playout.drift_ppm == pytest.approx(-100, abs=30), "not by splices alone"
     assert heard.most_held <= 100
 
 

@@ -26,35 +26,36 @@ def roughness(samples):
 
 @pytest.mark.parametrize("hz", [70, 100, 150, 240, 399])
 def test_the_period_of_a_voice_is_found(hz):
-    lag = splice.pitch_period(tone(hz), most=720)
+    lag = splice.pitch_period(tone(hz), wanted=720, most=720)
     periods = lag * hz / RATE_HZ
     assert abs(periods - round(periods)) * RATE_HZ / hz <= 3
 
 
 def test_when_it_is_urgent_as_many_periods_as_may_be_are_taken():
-    assert splice.pitch_period(tone(200), most=720) in (240, 480, 720)
-    assert splice.pitch_period(tone(200), most=720, eager=True) == pytest.approx(720, abs=4)
+    assert splice.pitch_period(tone(200), wanted=720, most=720) in (240, 480, 720)
+    assert splice.pitch_period(tone(200), wanted=720, most=720, eager=True) == pytest.approx(720, abs=4)
 
 
 def test_noise_has_no_period_unless_it_is_urgent():
     noise = np.random.default_rng(1).normal(0, 0.1, 1440).astype(np.float32)
-    assert splice.pitch_period(noise, most=720) is None
+    assert splice.pitch_period(noise, wanted=720, most=720) is None
     hoarse = noise + tone(150, amplitude=0.2)
-    assert splice.pitch_period(hoarse, most=720) is None
-    assert splice.pitch_period(hoarse, most=720, eager=True) is not None
-    assert splice.pitch_period(hoarse / 100, most=720) is not None  # so faint that nobody hears it
+    assert splice.pitch_period(hoarse, wanted=720, most=720) is None
+    assert splice.pitch_period(hoarse, wanted=720, most=720, eager=True) is not None
+    assert splice.pitch_period(hoarse / 100, wanted=720, most=720) is not None  # so faint that nobody hears it
 
 
 @pytest.mark.parametrize(
-    ("length", "most", "lag"), [(1440, 720, 720), (1000, 720, 500), (1440, 250, 248), (200, 720, None)]
+    ("length", "wanted", "most", "lag"),
+    [(1440, 720, 720, 720), (1000, 720, 720, 500), (1440, 300, 250, 248), (1440, 7, 250, 7), (200, 7, 720, None)],
 )
-def test_in_silence_all_that_may_be_left_out_is(length, most, lag):
-    assert splice.pitch_period(np.zeros(length, np.float32), most=most) == lag
+def test_in_silence_what_is_wanted_is_left_out(length, wanted, most, lag):
+    assert splice.pitch_period(np.zeros(length, np.float32), wanted=wanted, most=most) == lag
 
 
 def test_one_period_less_and_one_more():
     sound = tone(200)
-    lag = splice.pitch_period(sound, most=300)
+    lag = splice.pitch_period(sound, wanted=0, most=300)
     assert lag == 240
     assert np.allclose(splice.without(sound, lag), sound[240:], atol=1e-5)
     longer = splice.twice(sound, lag)
@@ -69,7 +70,7 @@ def test_no_splice_makes_a_step(spoken, kind, change):
     before, spliced, tries = [], 0, 0
     for at in range(0, len(sound) - 3000, 1717):
         around = sound[at : at + 3000]
-        lag = splice.pitch_period(around[480:1920], most=720)
+        lag = splice.pitch_period(around[480:1920], wanted=720, most=720)
         tries += 1
         if lag is not None:
             spliced += 1

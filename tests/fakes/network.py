@@ -156,7 +156,7 @@ def soak(*, hours: int, payloads: Sequence[bytes]) -> Network:
     """Jitter and Wi-Fi stalls, another route every half hour, and every hour an outage."""
     return Network(
         payloads=payloads,
-        jitter_s=0.030,
+        jitter_s=0.040,
         stalls=0.002,
         route_s=lambda now_s: (0.020, 0.035, 0.090, 0.025)[int(now_s / 1800) % 4],
         outages=[Outage(1800 + 3600 * hour, 0.5 + 4.5 * (hour % 10) / 9, hour % 2 == 0) for hour in range(hours)],
