@@ -33,12 +33,13 @@ class DriftLoop:
         """Whether `learnt` is worth keeping: before that, a bad minute moves it too far."""
         return self._age_s >= SLOW_S
 
-    def steer(self, error_s: float, elapsed_s: float) -> None:
-        """The delay was so much too long for so long."""
-        self._age_s += elapsed_s
+    def steer(self, error_s: float, elapsed_s: float, *, learn: bool = True) -> None:
+        """The delay was so much too long for so long. Without `learn` that is put right, and has other causes."""
+        self._age_s += elapsed_s if learn else 0.0
         speed = 2 * math.pi / min(max(self._age_s, FAST_S), SLOW_S)
         drift_s = min(self._believed_s, max(-self._believed_s, error_s))
-        self.learnt = _bounded(self.learnt + speed * speed * drift_s * elapsed_s)
+        if learn:
+            self.learnt = _bounded(self.learnt + speed * speed * drift_s * elapsed_s)
         self.rate = _bounded(2 * speed * error_s + self.learnt)
 
     def hold(self) -> None:

@@ -47,7 +47,7 @@ class Outlet:
         return True
 
     def splice(self, wanted: int, *, most: int, longer: bool, eager: bool) -> bool:
-        """Make what waits one pitch period longer or shorter, in silence exactly what is wanted; whether it could be."""
+        """Make what waits one pitch period longer or shorter, in silence by what is wanted; whether it could be."""
         lag = splice.pitch_period(self._samples, wanted=wanted, most=most, eager=eager)
         if lag is None:
             return False

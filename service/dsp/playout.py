@@ -28,7 +28,8 @@ STALL_S = 0.250
 SLACK_S = 0.010
 ABOVE_S = 0.005  # the delay is held in the middle between the target and target + slack
 SPLICE_APART_S = 0.050
-MENDED_S = 0.003  # splices go on to there: what is left of an error would be taken for drift
+MENDED_S = 0.003  # splices go on to there
+UNLEARNT_S = 10.0
 HURRY_S = 0.050
 BELIEVED_S = 0.015
 DRIFT_S = 0.0005  # more comes from stalls, splices and changes of the target
@@ -168,7 +169,9 @@ class Playout:
         mending = self._right_s == -math.inf
         if abs(above_s - ABOVE_S) <= (MENDED_S if mending else ABOVE_S):
             self._right_s = now_s
-            self._drift.steer(above_s - ABOVE_S, samples / RATE_HZ)
+            # What a splice has left of an error is not drift.
+            learn = now_s - self._spliced_s > UNLEARNT_S
+            self._drift.steer(above_s - ABOVE_S, samples / RATE_HZ, learn=learn)
         elif self._is_splice_due(now_s, above_s):
             self._splice(now_s, above_s)
             self._fill(now_s, samples + SPARE_SAMPLES)

@@ -93,3 +93,10 @@ def test_the_card_gets_exactly_what_it_asks_for_and_no_sample_is_lost():
     assert pacer.held_samples == 100 + resampler.given - 8 * 480
     assert max(asked) <= 480 and sum(asked) == len(resampler.fed)
     assert set(resampler.rates) == {2e-6}
+
+
+def test_an_error_that_is_known_to_have_other_causes_is_put_right_and_not_learnt():
+    loop = DriftLoop(ppm=-50.0)
+    loop.steer(0.004, 60.0, learn=False)
+    assert loop.learnt == pytest.approx(-50e-6)
+    assert loop.rate > loop.learnt
