@@ -84,7 +84,7 @@ async def test_what_is_known_of_a_cards_clock_is_used_and_what_was_learnt_is_tol
         track = tracks.sink("es")
         assert track.playout.drift_ppm == pytest.approx(-42.0)
         for _ in range(600):
-            track.playout._drift.steer(0.0005, 1.0)
+            track.playout._steering.drift.steer(0.0005, 1.0)
         assert tracks.sink("fr").playout.drift_ppm == track.playout.drift_ppm > -20
         learnt_ppm = track.playout.drift_ppm
     assert clocks == {device: round(learnt_ppm, 1), "alsa:card=Gone": 17.0}

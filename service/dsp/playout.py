@@ -5,8 +5,6 @@ Pure: time and packets are arguments. What comes too late is never played as del
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,24 +13,17 @@ from service.core.opus_packet import DTX_BYTES
 from service.core.ports import Decoder
 from service.dsp.arrivals import Arrivals
 from service.dsp.decoding import Decoding
-from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S, WINDOW_S
-from service.dsp.drift import DriftLoop, Resampler
+from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S
+from service.dsp.drift import Resampler
 from service.dsp.outlet import FALL, RISE, Outlet
 from service.dsp.playout_stats import PlayoutStats
+from service.dsp.steering import ABOVE_S, SLACK_S, Steering
 
 Samples = NDArray[np.float32]
 
 CONCEAL_SAMPLES = RATE_HZ // 8  # 125 ms; libopus fades by itself
 COMFORT_SAMPLES = RATE_HZ  # a sender that is silent says so again every 400 ms
 STALL_S = 0.250
-SLACK_S = 0.010
-ABOVE_S = 0.005  # the delay is held in the middle between the target and target + slack
-SPLICE_APART_S = 0.050
-MENDED_S = 0.003  # splices go on to there
-UNLEARNT_S = 10.0
-HURRY_S = 0.050
-BELIEVED_S = 0.015
-DRIFT_S = 0.0005  # more comes from stalls, splices and changes of the target
 SPARE_SAMPLES = 2  # the outlet may need more than it gives
 LATE_IN_A_ROW = 50
 NEVER = -(1 << 62)  # before every timestamp
@@ -59,7 +50,7 @@ class Playout:
         self._outlet = Outlet(resampler, self.stats)
         # The other half of what the resampler holds lies between the target and the delay that is held.
         self._margin_s = PULL_S if resampler is None else PULL_S + resampler.held_samples / RATE_HZ / 2
-        self._drift = DriftLoop(ppm=drift_ppm, believed_s=DRIFT_S)
+        self._steering = Steering(self._outlet, drift_ppm=drift_ppm)
         self._idle = True
         self.reset()
 
@@ -72,7 +63,7 @@ class Playout:
         self._last_sequence = 0  # of the packet decoded last
         self._waited = 0  # samples concealed while nothing was there
         self._comfort = 0  # samples of comfort noise that may still be made
-        self._spliced_s = self._right_s = -math.inf  # when a splice was made, and when none was due
+        self._steering.reset()
 
     @property
     def target_s(self) -> float:
@@ -97,7 +88,7 @@ class Playout:
     @property
     def drift_ppm(self) -> float:
         """By how much more is taken from the sender than is played: negative for a card that runs fast."""
-        return self._drift.learnt * 1e6
+        return self._steering.drift.learnt * 1e6
 
     @property
     def held(self) -> int:
@@ -107,7 +98,7 @@ class Playout:
     @property
     def learnt_ppm(self) -> float | None:
         """The same, once it is worth keeping for the card's next playout."""
-        return self.drift_ppm if self._drift.known else None
+        return self.drift_ppm if self._steering.drift.known else None
 
     def put(self, arrival_s: float, frame: EncodedFrame) -> None:
         """Take one packet, in any order."""
@@ -132,7 +123,7 @@ class Playout:
         self._resync(now_s)
         self._fill(now_s, samples + SPARE_SAMPLES)
         self._keep_delay(now_s, samples)
-        return self._outlet.give(samples, rate=self._drift.rate)
+        return self._outlet.give(samples, rate=self._steering.drift.rate)
 
     # -- when it is heard ---------------------------------------------------------------------------------------
 
@@ -161,32 +152,11 @@ class Playout:
         self.stats.dropped += 1
 
     def _keep_delay(self, now_s: float, samples: int) -> None:
-        """Splice where the delay is wrong; where it is right, follow the drift of the clocks."""
-        self._drift.hold()
-        if self._idle or self._waited:
-            return
-        above_s = self._age_s(now_s, self._next) - self.target_s
-        mending = self._right_s == -math.inf
-        if abs(above_s - ABOVE_S) <= (MENDED_S if mending else ABOVE_S):
-            self._right_s = now_s
-            # What a splice has left of an error is not drift.
-            learn = now_s - self._spliced_s > UNLEARNT_S
-            self._drift.steer(above_s - ABOVE_S, samples / RATE_HZ, learn=learn)
-        elif self._is_splice_due(now_s, above_s):
-            self._splice(now_s, above_s)
+        self._steering.hold()
+        if not self._idle and not self._waited:
+            above_s = self._age_s(now_s, self._next) - self.target_s
+            self._steering.steer(now_s, above_s, samples / RATE_HZ)
             self._fill(now_s, samples + SPARE_SAMPLES)
-
-    def _is_splice_due(self, now_s: float, above_s: float) -> bool:
-        """At most 20 a second. A little is believed after two seconds: it may be that no packet was fast of late."""
-        if abs(above_s - ABOVE_S) < BELIEVED_S and now_s - self._right_s < WINDOW_S:
-            return False
-        return above_s > HURRY_S or now_s - self._spliced_s >= SPLICE_APART_S
-
-    def _splice(self, now_s: float, above_s: float) -> None:
-        wanted = int(abs(above_s - ABOVE_S) * RATE_HZ)
-        most = wanted + int(ABOVE_S * RATE_HZ)  # to the other end of what is right, no further
-        if self._outlet.splice(wanted, most=most, longer=above_s < ABOVE_S, eager=above_s > HURRY_S):
-            self._spliced_s, self._right_s = now_s, -math.inf
 
     # -- what is decoded ----------------------------------------------------------------------------------------
 
