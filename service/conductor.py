@@ -303,8 +303,9 @@ class Conductor:
                 raise LinkLost("the room's media stay unreachable", cause=Cause.MEDIA)
 
     def _has_track(self, pair: LanguagePair) -> bool:
-        others = {target for other in self._menu.pairs for target in other.targets}
-        return pick_track(pair.targets[0], tuple(self._tracks), others=others) is not None
+        """Of several targets one will do: a session that others hear is kept, and the floor stands in for the rest."""
+        others, tracks = {target for other in self._menu.pairs for target in other.targets}, tuple(self._tracks)
+        return any(pick_track(target, tracks, others=others) is not None for target in pair.targets)
 
     def _settle(self, talk: Talk) -> None:
         """Bring phase, board and line-out to what the task says."""

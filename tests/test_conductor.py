@@ -35,14 +35,14 @@ SOUND = Fault(FaultCode.SOUND_IN, "SoundCardLost", "the card is gone")
 class Stage:
     """A conductor among fakes."""
 
-    def __init__(self, *, autostart: bool, control: str, transport: str) -> None:
+    def __init__(self, *, autostart: bool, control: str, transport: str, pairs: tuple[LanguagePair, ...]) -> None:
         self.world, self.board = World(), Board()
         self.line_in, self.line_out = FakeLineIn(), FakeLineOut()
         self.captions: list[str] = []
         self.outages: list[Outage] = []
         self.conductor = Conductor(
             board=self.board,
-            menu=Menu((ES, FR)),
+            menu=Menu(pairs),
             sessions=self.world,
             transports=self.world.transports(
                 Controls(setting=control, connect=self.world.connect), setting=transport, fallback_after_s=20
@@ -77,8 +77,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(*, autostart: bool = True, control: str = "datachannel", transport: str = "webrtc"):
-    one = Stage(autostart=autostart, control=control, transport=transport)
+async def stage(*, autostart: bool = True, control: str = "datachannel", transport: str = "webrtc", pairs=(ES, FR)):
+    one = Stage(autostart=autostart, control=control, transport=transport, pairs=pairs)
     try:
         yield one
     finally:
@@ -223,6 +223,15 @@ async def test_a_translation_without_a_track_costs_the_session():
         await box.until(Phase.WAITING)
         assert "no track" in box.status.fault.detail
         assert box.said[2:4] == ["set_task es", "get_task"]
+
+
+@story
+async def test_one_target_of_several_without_a_track_does_not_cost_the_session():
+    async with stage(pairs=(LanguagePair("both", "en", ("de", "es")),)) as box:
+        box.world.languages = ["es"]
+        await box.until(Phase.LIVE)
+        await asyncio.sleep(100)
+        assert box.status.phase is Phase.LIVE and box.said.count("create") == 1
 
 
 @pytest.mark.parametrize(
