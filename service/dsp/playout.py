@@ -33,7 +33,7 @@ class Playout:
     """One stream. `put` and `pull` are called under one lock of the caller's; neither raises nor blocks.
 
     Without a resampler two clocks that drift apart are reconciled by splices alone. `drift_ppm` is what the card's last
-    playout had learnt.
+    playout had learnt; `pull_s` how much is pulled at once.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Playout:
         decoder: Decoder,
         resampler: Resampler | None = None,
         min_target_s: float = MIN_TARGET_S,
+        pull_s: float = PULL_S,
         drift_ppm: float | None = None,
     ) -> None:
         self.stats = PlayoutStats()
@@ -49,7 +50,7 @@ class Playout:
         self._min_target_s = min_target_s
         self._outlet = Outlet(resampler, self.stats)
         # The other half of what the resampler holds lies between the target and the delay that is held.
-        self._margin_s = PULL_S if resampler is None else PULL_S + resampler.held_samples / RATE_HZ / 2
+        self._margin_s = pull_s if resampler is None else pull_s + resampler.held_samples / RATE_HZ / 2
         self._steering = Steering(self._outlet, drift_ppm=drift_ppm)
         self._idle = True
         self.reset()

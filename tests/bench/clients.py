@@ -54,7 +54,7 @@ class Speaker:
     """A sink that is played as the box plays it."""
 
     def __init__(self) -> None:
-        self.trace, self.playout = Trace(), Playout(decoder=OpusDecoder(), min_target_s=0.040)
+        self.trace, self.playout = Trace(), Playout(decoder=OpusDecoder(), min_target_s=0.040, pull_s=FRAME_S)
 
     def push(self, frame: EncodedFrame) -> None:
         self.playout.put(time.monotonic(), frame)

@@ -404,3 +404,15 @@ def test_packets_of_other_lengths(frame_ms):
     assert playout.stats.played == len(arrivals)
     assert playout.stats.fec == 1
     assert np.abs(heard[RATE_HZ // 2 : RATE_HZ]).max() > 0.2
+
+
+@pytest.mark.parametrize(("pull_s", "waits"), [(0.010, True), (0.020, False)])
+def test_who_pulls_more_at_once_needs_it_earlier(decoder, pull_s, waits):
+    playout = Playout(decoder=decoder, pull_s=pull_s)
+    arrivals = wire(range(1500), jitter_s=0.030, pauses=False)
+    for pull in range(1400):
+        now_s = 0.003 + pull * 0.020
+        while arrivals[0][0] <= now_s:
+            playout.put(*arrivals.pop(0))
+        playout.pull(now_s, 960)
+    assert (playout.stats.waited > 0) == waits
