@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 import aioice.ice
@@ -23,11 +23,14 @@ from aiortc.utils import random32, uint16_add
 
 from service.core.audio import EncodedFrame
 from service.room import aioice_repairs
-from service.room.nacks import Nacks
+from service.room.nacks import PATIENCE_S, Nacks
+
+OVERDUE_S = 0.025  # one that is 20 ms away has come before
 
 _NEEDED = {
     RTCPeerConnection: ("_RTCPeerConnection__connect",),
     RTCRtpSender: ("_run_rtp",),
+    RTCRtpReceiver: ("_send_rtcp_nack",),
     aioice.ice.Connection: ("query_consent", "build_request"),
     aioice.ice: ("get_host_addresses",),
 }
@@ -124,26 +127,40 @@ class _Tap:
 
 
 class _NackPerStream(NackGenerator):
-    """Stands where aiortc's was: what is `missing` when `add` says so is asked for. A re-used m-line brings a new SSRC,
-    and with it a new stream."""
+    """Stands where aiortc's was: what is `missing` when `add` says so is asked for; while nothing comes, what is
+    overdue by `send_nack`. A re-used m-line brings a new SSRC, and with it a new stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, send_nack: Callable[[int, list[int]], Coroutine[Any, Any, None]]) -> None:
         super().__init__()
-        self._ssrc: int | None = None
-        self._nacks = Nacks()
+        self._send_nack = send_nack
+        self._ssrc = -1
+        self._nacks, self._packet_s = Nacks(), 0.0
+        self._overdue_timer: asyncio.TimerHandle | None = None
+        self._requesting: asyncio.Task[None] | None = None
 
     def add(self, packet: RtpPacket) -> bool:
         if packet.ssrc != self._ssrc:
             self._ssrc, self._nacks = packet.ssrc, Nacks()
-        self.missing = set(self._nacks.received(packet.sequence_number, time.monotonic()))
+        self._packet_s = time.monotonic()
+        self.missing = set(self._nacks.received(packet.sequence_number, self._packet_s))
+        if self._overdue_timer is not None:
+            self._overdue_timer.cancel()
+        self._overdue_timer = asyncio.get_running_loop().call_later(OVERDUE_S, self._ask_for_overdue)
         return bool(self.missing)
+
+    def _ask_for_overdue(self) -> None:
+        now_s = time.monotonic()
+        if overdue := self._nacks.overdue(now_s):
+            self._requesting = asyncio.ensure_future(self._send_nack(self._ssrc, overdue))
+        if now_s - self._packet_s < PATIENCE_S:
+            self._overdue_timer = asyncio.get_running_loop().call_later(OVERDUE_S, self._ask_for_overdue)
 
 
 def tap(receiver: RTCRtpReceiver, push: Callable[[EncodedFrame], None]) -> None:
     """Give every packet of this receiver to `push`, on the event loop, in order of arrival; ask again for lost ones."""
     state: Any = receiver
     state._RTCRtpReceiver__jitter_buffer = _Tap(push)
-    state._RTCRtpReceiver__nack_generator = _NackPerStream()
+    state._RTCRtpReceiver__nack_generator = _NackPerStream(state._send_rtcp_nack)
     state._RTCRtpReceiver__decoder_queue.put(None)  # so its decoder's thread, one for each m-line, ends at once
 
 

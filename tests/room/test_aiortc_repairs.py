@@ -131,8 +131,28 @@ def packet(sequence: int, ssrc: int) -> RtpPacket:
     return made
 
 
-def test_nacks_start_anew_with_a_new_stream():
-    nacks: NackGenerator = aiortc_repairs._NackPerStream()
+async def no_asking(ssrc, lost):
+    raise AssertionError(f"{lost} of {ssrc} are asked for")
+
+
+async def test_nacks_start_anew_with_a_new_stream():
+    nacks: NackGenerator = aiortc_repairs._NackPerStream(no_asking)
     assert not nacks.add(packet(1, ssrc=7)) and nacks.add(packet(3, ssrc=7))
     assert nacks.missing == {2}
     assert not nacks.add(packet(40000, ssrc=8)) and nacks.missing == set()
+
+
+async def test_what_is_overdue_is_asked_for_while_nothing_comes():
+    asked = asyncio.Queue()
+
+    async def ask(ssrc, lost):
+        asked.put_nowait((ssrc, lost))
+
+    nacks: NackGenerator = aiortc_repairs._NackPerStream(ask)
+    for sequence in range(1000):  # at once: none has let wait for itself
+        nacks.add(packet(sequence, ssrc=7))
+    ssrc, lost = await asked.get()
+    assert (ssrc, lost[0]) == (7, 1000)
+    while len(lost) < 3:  # and more of them, and the first ones again
+        ssrc, lost = await asked.get()
+    assert lost[:3] == [1000, 1001, 1002]

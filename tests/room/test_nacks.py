@@ -47,6 +47,52 @@ def test_numbers_wrap():
     assert feed(Nacks(), 65534, 0, 65535, 1) == [(0.02, [65535])]
 
 
+def steady(nacks: Nacks, *, packets: int = 1000, begin: int = 0, jitter_s: float = 0.0) -> float:
+    """So many packets as they are sent; when the last one came."""
+    chance, now_s = random.Random(2), 0.0
+    for n in range(begin, begin + packets):
+        now_s = max(now_s, n * 0.02 + chance.random() * jitter_s)
+        assert nacks.received(n, now_s) == []
+    return now_s
+
+
+def test_what_is_overdue_is_asked_for_before_anything_shows_that_it_is_lost():
+    nacks = Nacks()
+    last_s = steady(nacks)
+    asked = [nacks.overdue(last_s + late_ms / 1000) for late_ms in (25, 27, 46, 66)]
+    assert asked == [[], [1000], [1000, 1001], [1000, 1001, 1002]]
+    assert nacks.received(1003, last_s + 0.08) == [], "a moment ago they were asked for"
+    assert nacks.received(1004, last_s + 0.10) == [1000, 1001, 1002]
+
+
+def test_after_an_outage_nothing_is_asked_for_for_ever():
+    nacks = Nacks()
+    last_s = steady(nacks)
+    assert len(nacks.overdue(last_s + 0.39)) <= LARGEST_GAP
+    assert [nacks.overdue(last_s + late_s) for late_s in (1.0, 2.0)] == [[], []]
+
+
+def test_nothing_is_overdue_where_packets_let_wait_for_themselves():
+    nacks = Nacks()
+    assert nacks.overdue(100.0) == []
+    last_s = steady(nacks, packets=20)
+    assert nacks.overdue(last_s + 0.1) == [], "too early to know"
+    last_s = steady(nacks, jitter_s=0.060, packets=1000, begin=20)
+    assert nacks.overdue(last_s + 0.045) == []
+
+
+def test_one_that_was_only_late_makes_us_patient_and_comes_twice_without_blame():
+    nacks = Nacks()
+    last_s = steady(nacks)
+    assert nacks.overdue(last_s + 0.05) == [1000, 1001]
+    assert nacks.received(1000, last_s + 0.06) == [] and nacks.received(1001, last_s + 0.07) == []
+    assert nacks.received(1000, last_s + 0.09) == [] and nacks.received(1001, last_s + 0.09) == []
+    assert nacks.overdue(last_s + 0.13) == []
+    assert feed(nacks, 1003, 1004, 1005, begin_s=last_s + 0.13) == [
+        (round(last_s + 0.13 + late_s, 3), [1002]) for late_s in (0, 0.02, 0.04)
+    ], "still with each packet"
+
+
 def livekit(rtt_s: float) -> Callable[[int, float], bool]:
     """Whether LiveKit's server answers a request for packet n of 20 ms that reaches it now."""
     answered: dict[int, list[float]] = {}
