@@ -29,8 +29,7 @@ from service.lines import route_of
 from service.room.rooms import Rooms
 from service.settings import Settings
 from service.sound.capture import Capture
-from service.sound.line_out import LineOut
-from service.sound.playback import Playback
+from service.sound.line_out import Card, LineOut
 from service.sound.tone import Tone
 from service.system.addresses import host_addresses
 from service.web.answers import Broken, Refused
@@ -74,7 +73,7 @@ class Box:
             "devices": {
                 "input": {"lost": self.capture.lost, "backlog_s": self.capture.backlog_s},
                 "output": {"lost": next(map(str, self.line_out.faults), None)},
-                "outputs": [_card(device, card.playback) for device, card in self.line_out.cards.items()],
+                "outputs": [_card(device, card) for device, card in self.line_out.cards.items()],
             },
             "frames": self.frames(),
             "xruns": self.xruns(),
@@ -123,8 +122,8 @@ class Box:
         return now_s - min(self.capture.last_period_s, self.line_out.last_period_s) < HEARTBEAT_S
 
 
-def _card(device: str, playback: Playback) -> dict[str, Any]:
-    levels = playback.levels
+def _card(device: str, card: Card) -> dict[str, Any]:
+    playback, levels = card.playback, card.playback.levels
     return {
         "device": device,
         "lost": playback.lost,
@@ -132,6 +131,7 @@ def _card(device: str, playback: Playback) -> dict[str, Any]:
         "reopens": playback.reopens,
         "buffer_ms": playback.buffer_ms,
         "levels": {name: asdict(level) for name, level in zip(channel_names(len(levels)), levels, strict=True)},
+        "playouts": {language: asdict(state) for language, state in card.tracks.playouts.items()},
     }
 
 

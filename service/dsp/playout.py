@@ -5,6 +5,8 @@ Pure: time and packets are arguments. What comes too late is never played as del
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from service.dsp.decoding import Decoding
 from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S
 from service.dsp.drift import Resampler
 from service.dsp.outlet import FALL, RISE, Outlet
-from service.dsp.playout_stats import PlayoutStats
+from service.dsp.playout_stats import PlayoutState, PlayoutStats
 from service.dsp.steering import ABOVE_S, SLACK_S, Steering
 
 Samples = NDArray[np.float32]
@@ -95,6 +97,19 @@ class Playout:
     def held(self) -> int:
         """Packets that wait."""
         return len(self._arrivals.held)
+
+    def state(self, now_s: float) -> PlayoutState:
+        """All of this, as it is now."""
+        delay_s = self.delay_s(now_s)
+        return PlayoutState(
+            delay_ms=None if delay_s is None else round(delay_s * 1000, 1),
+            target_ms=round(self.target_s * 1000, 1),
+            jitter_ms=round(self.jitter_s * 1000, 1),
+            loss_percent=round(self.loss * 100, 2),
+            drift_ppm=round(self.drift_ppm, 1),
+            held_packets=self.held,
+            counts=replace(self.stats),
+        )
 
     @property
     def learnt_ppm(self) -> float | None:

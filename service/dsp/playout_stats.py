@@ -1,4 +1,4 @@
-"""What became of the packets of one stream."""
+"""What became of the packets of one stream, and what is believed of its way."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ class PlayoutStats:
     removed: int = 0  # splices that made the delay shorter
     inserted: int = 0  # and longer
     silence_samples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutState:
+    """How one stream fares now. `delay_ms` is over the fastest packet, None in silence; `drift_ppm` is by how much more
+    is taken from the sender than is played."""
+
+    delay_ms: float | None
+    target_ms: float
+    jitter_ms: float
+    loss_percent: float
+    drift_ppm: float
+    held_packets: int
+    counts: PlayoutStats

@@ -15,6 +15,7 @@ from service.core.languages import pick_track
 from service.core.routes import Route
 from service.dsp.mixer import Strip, gains
 from service.dsp.playout import Playout
+from service.dsp.playout_stats import PlayoutState
 from service.sound.pcm import PERIOD_SAMPLES
 
 Samples = NDArray[np.float32]
@@ -119,6 +120,12 @@ class Tracks:
             for track in (*self._leaving.values(), *self._tracks.values()):
                 self._note_drift(track)
             return self._drift_ppm
+
+    @property
+    def playouts(self) -> dict[str, PlayoutState]:
+        """How each language fares on its way to this card."""
+        with self._lock:
+            return {language: track.playout.state(self._clock()) for language, track in self._tracks.items()}
 
     @property
     def echoes(self) -> bool:

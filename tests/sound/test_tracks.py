@@ -139,3 +139,15 @@ def test_a_track_that_is_left_does_not_click(happens):
     happens(desk)
     heard = np.concatenate([before, desk.play(20)])
     assert roughness(heard) <= 1.1 * TONE + 6e-5
+
+
+def test_it_is_shown_how_each_language_fares():
+    desk = Desk(known=("es", "fr"))
+    desk.track("es", "0.25")
+    assert desk.line_out.cards["card"].tracks.playouts["es"].delay_ms is None
+    desk.line_out.select(["es"])
+    desk.play(100)
+    (state,) = desk.line_out.cards["card"].tracks.playouts.values()
+    assert state.target_ms <= state.delay_ms <= state.target_ms + 10
+    assert (state.loss_percent, state.counts.late) == (0, 0) and 0 < state.held_packets < 5
+    assert state.counts.played == pytest.approx(state.counts.received, abs=5)
