@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from service.core.audio import RATE_HZ
 from service.dsp.drift import DriftLoop, Pacer, Resampler
-from service.dsp.fader import rise
+from service.dsp.fader import FALL, faded_in
 
 Samples = NDArray[np.float32]
 
@@ -20,7 +20,6 @@ HEADROOM = RATE_HZ // 50  # what is left after the emptiest pull of a second: ca
 MOST = RATE_HZ // 5  # beyond the headroom, and the oldest is not heard any more
 LEAST = RATE_HZ // 1000  # less could not fade out without a click
 WINDOW = RATE_HZ
-RISE = rise(RATE_HZ // 200)
 
 
 class Bridge:
@@ -64,9 +63,7 @@ class Bridge:
             return self._flow(samples)
         self._flowing = True
         self._begin_window()
-        given = self._flow(samples).copy()
-        given[: len(RISE)] *= RISE[: len(given)]
-        return given
+        return faded_in(self._flow(samples))
 
     def _flow(self, samples: int) -> Samples:
         given = self._pacer.give(samples, self._taken, rate=self._drift.rate)
@@ -83,7 +80,7 @@ class Bridge:
             # As good as dry. What there is fades out, and the next sound begins anew.
             self._flowing, self._ringing = False, True
             self.gaps += 1
-            fall = 1.0 - RISE[max(0, len(RISE) - len(taken)) :]
+            fall = FALL[max(0, len(FALL) - len(taken)) :]
             taken[len(taken) - len(fall) :] *= fall
             taken = np.concatenate([taken, _silence(samples - len(taken))])
         return taken

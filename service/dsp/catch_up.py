@@ -14,8 +14,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.audio import FRAME_MS, FRAME_SAMPLES, RATE_HZ
-from service.dsp.fader import rise
+from service.core.audio import FRAME_MS, FRAME_SAMPLES
+from service.dsp.fader import FALL, RISE
 from service.dsp.gate import Gate
 
 Frame = NDArray[np.int16]
@@ -27,7 +27,6 @@ THINNED = 40 // FRAME_MS  # and while there is far too much of it
 MUCH, MOST = 4000 // FRAME_MS, 6000 // FRAME_MS
 SECOND = 1000 // FRAME_MS
 SILENCE = np.zeros(FRAME_SAMPLES, np.int16)
-RISE = rise(RATE_HZ // 200)
 
 
 class _Mode(Enum):
@@ -144,5 +143,5 @@ def _joined(before: _Kept, after: Frame) -> Frame:
     """What comes after something was left out: 5 ms of it fade into what is there now, so that nothing clicks."""
     joined = after.copy()
     head = len(RISE)
-    joined[:head] = before.samples[:head] * (1.0 - RISE) + after[:head] * RISE
+    joined[:head] = before.samples[:head] * FALL + after[:head] * RISE
     return joined

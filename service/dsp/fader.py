@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.audio import RATE_HZ
+
 Samples = NDArray[np.float32]
 
 
@@ -12,6 +14,17 @@ def rise(samples: int) -> Samples:
     """From nearly 0 to 1: half a period of a cosine, whose slope has no corner that could be heard."""
     steps = np.arange(1, samples + 1, dtype=np.float32) / samples
     return ((1.0 - np.cos(np.pi * steps)) / 2).astype(np.float32)
+
+
+RISE = rise(RATE_HZ // 200)  # 5 ms, for what begins or ends at once (audio-path 7)
+FALL = 1.0 - RISE
+
+
+def faded_in(samples: Samples) -> Samples:
+    """The same out of silence, along the last axis."""
+    heard = samples.copy()
+    heard[..., : len(RISE)] *= RISE[: samples.shape[-1]]
+    return heard
 
 
 class Fader:

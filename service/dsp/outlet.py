@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.audio import RATE_HZ
 from service.dsp import splice
 from service.dsp.drift import Pacer, Resampler
-from service.dsp.fader import rise
+from service.dsp.fader import FALL
 from service.dsp.playout_stats import PlayoutStats
 
 Samples = NDArray[np.float32]
-
-RISE = rise(RATE_HZ // 200)
-FALL = 1.0 - RISE
 
 
 class Outlet:

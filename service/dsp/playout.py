@@ -17,7 +17,8 @@ from service.dsp.arrivals import Arrivals
 from service.dsp.decoding import Decoding
 from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S
 from service.dsp.drift import Resampler
-from service.dsp.outlet import FALL, RISE, Outlet
+from service.dsp.fader import FALL, faded_in
+from service.dsp.outlet import Outlet
 from service.dsp.playout_stats import PlayoutState, PlayoutStats
 from service.dsp.steering import ABOVE_S, SLACK_S, Steering
 
@@ -226,8 +227,7 @@ class Playout:
         if not due:
             return self._stay_silent(samples - self._outlet.waiting)
         self._idle, self._next = False, first
-        piece = self._decoded(first).copy()
-        piece[: len(RISE)] *= RISE[: len(piece)]
+        piece = faded_in(self._decoded(first))
         self._outlet.append(np.concatenate([np.zeros(max(0, early), np.float32), piece]))
         return True
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.core.audio import RATE_HZ, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
-from service.dsp.fader import rise
+from service.dsp.fader import faded_in
 from service.dsp.feedback import Envelope
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
@@ -28,7 +28,6 @@ Samples = NDArray[np.float32]
 
 VOICE = 10 ** (-50 / 20)
 MUTE_SAMPLES, UNMUTE_SAMPLES = RATE_HZ // 200, RATE_HZ // 50  # audio-path 7
-RISE = rise(MUTE_SAMPLES)
 SILENT_S = 0.5
 CLIP_DB = -6.0  # so much taken away by the limiter shows as clipping (audio-path 7)
 
@@ -209,8 +208,7 @@ class Playback:
 
 def _risen(pcm: bytes, channels: int) -> bytes:
     samples = np.frombuffer(pcm, "<i2").reshape(-1, channels).astype(np.float32)
-    samples[: len(RISE)] *= RISE[:, np.newaxis]
-    return samples.astype("<i2").tobytes()
+    return faded_in(samples.T).T.astype("<i2").tobytes()
 
 
 def _silence(pcm: OutputPcm, samples: int) -> bytes:
