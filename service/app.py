@@ -100,7 +100,7 @@ async def open_box(
         box = Box(
             *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps),
             Path(settings.http.socket),
-            [FeedbackCheck(capture.meter.envelope, card.playback.envelope) for card in line_out.cards.values()],
+            [FeedbackCheck(capture.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
         routes = table(status=box.picture, levels=box.levels, devices=box.devices, tone=box.tone)

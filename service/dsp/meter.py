@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.audio import RATE_HZ, Level
-from service.dsp.feedback import Envelope
 
 RMS_SAMPLES = RATE_HZ * 3 // 10
 HOLD_S, FALL_DB_PER_S = 1.5, 20.0
@@ -19,10 +18,9 @@ FULL_SCALE, FULL_RUN = 32_760, 3
 
 
 class Meter:
-    """Give it every block as it comes; `level` is what to show, `envelope` how the loudness went."""
+    """Give it every block as it comes; `level` is what to show."""
 
     def __init__(self, *, silence_dbfs: float = -60.0, silent_after_s: float = 10.0) -> None:
-        self.envelope = Envelope()
         self._silence_dbfs, self._silent_after_s = silence_dbfs, silent_after_s
         self.reset()
 
@@ -40,7 +38,6 @@ class Meter:
             return
         peak_dbfs = _dbfs(float(np.abs(block).max()))
         energy = float(np.dot(block, block))
-        self.envelope.add(now_s, energy / len(block))
         rms_dbfs = self._rms_dbfs(energy, len(block))
         if peak_dbfs >= self._fallen_dbfs(now_s):
             self._held_dbfs, self._held_s = peak_dbfs, now_s

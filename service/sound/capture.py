@@ -16,6 +16,7 @@ from service.core.audio import FRAME_SAMPLES, RATE_HZ, EncodedFrame, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.core.framer import FRAME_BYTES, Framer
 from service.dsp.catch_up import CatchUp
+from service.dsp.feedback import Envelope
 from service.dsp.meter import ChannelMeters, FullScale, Meter
 from service.dsp.sides import Sides
 from service.sound.device_thread import DeviceThread
@@ -64,6 +65,7 @@ class Capture:
         self.captured = 0  # frames encoded since the start, the silence that stands for a lost device included
         self.xruns = 0
         self.meter, self._full_scale = meter or Meter(), FullScale()
+        self.envelope = Envelope()
         self._channels = ChannelMeters()
         self._sides = sides  # where both make the sound
         self._thread = DeviceThread(
@@ -186,8 +188,11 @@ class Capture:
         clipped = self._full_scale.hear(mono) or bool((heard != samples).any())
         if self._sides is not None:
             clipped = self._sides.hear(raw) or clipped
-        self.meter.hear(self._clock(), heard, clipped=clipped)
-        self._channels.hear(self._clock(), raw)
+        now_s = self._clock()
+        self.meter.hear(now_s, heard, clipped=clipped)
+        self._channels.hear(now_s, raw)
+        if len(heard):
+            self.envelope.add(now_s, float(np.mean(np.square(heard))))
         self._on_sound(heard)
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 

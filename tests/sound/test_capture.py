@@ -193,6 +193,13 @@ async def test_gain_is_metered_and_clipped(gain_db, sample, peak_dbfs):
         assert min(desk.capture.level.peak_dbfs, 0.0) == pytest.approx(peak_dbfs, abs=0.1)
 
 
+async def test_how_the_loudness_went_is_kept_for_the_feedback_check():
+    line_in = FakeInput()
+    async with Desk(line_in) as desk:
+        await desk.hear(1, line_in, frame_of(16384))
+        await until(lambda: desk.capture.envelope.until(desk.clock() + 0.1).max() == pytest.approx(-6.0, abs=0.1))
+
+
 async def test_the_level_is_new_with_every_period():
     line_in = FakeInput()
     async with Desk(line_in) as desk:
