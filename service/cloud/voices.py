@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from service.core.audio import FRAME_MS, FRAME_SAMPLES, EncodedFrame
+from service.core.audio import FRAME_MS, FRAME_S, FRAME_SAMPLES, EncodedFrame
 from service.core.languages import base_code
 from service.core.messages import OutputAudio
 from service.core.ports import EncodedSink
@@ -19,7 +19,6 @@ from service.core.socket_audio import MAX_QUEUE_MS, RATE_HZ
 
 log = logging.getLogger(__name__)
 
-FRAME_S = FRAME_MS / 1000
 MS_BYTES = 2 * RATE_HZ // 1000
 FRAME_BYTES = MS_BYTES * FRAME_MS
 UNFINISHED_FRAMES = 10  # how long less than a frame waits for the rest of it: `last` may never come

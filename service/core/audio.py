@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 RATE_HZ = 48_000  # RFC 7587: the RTP clock of Opus, whatever the codec does inside
 FRAME_MS = 20
+FRAME_S = FRAME_MS / 1000
 FRAME_SAMPLES = RATE_HZ * FRAME_MS // 1000
+VOICE = 10 ** (-50 / 20)  # whose peaks are louder may be speech (audio-path 7)
 
 
 @dataclass(frozen=True, slots=True)

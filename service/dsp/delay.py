@@ -12,8 +12,7 @@ STEP_S = 0.5
 QUANTILE = 0.95
 FORGET = 0.983  # by each half second: half a minute is remembered
 BELIEF_STEPS, BELIEF_BIN = 22, 1  # 5 to 10 ms
-PULL_S = 0.010
-MIN_TARGET_S, MAX_TARGET_S, FIRST_S = 0.020, 0.500, 0.050
+FIRST_S = 0.050
 FIRST_STEPS = 4
 
 

@@ -13,7 +13,8 @@ from collections import deque
 
 import numpy as np
 
-FRAME_S = 0.020
+from service.core.audio import FRAME_S
+
 COPY_S = FRAME_S + 0.005  # the copy of a lost packet travels in the next one
 MOST_S = 0.160
 ON, OFF = 0.004, 0.001

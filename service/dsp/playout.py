@@ -15,7 +15,6 @@ from service.core.opus_packet import DTX_BYTES
 from service.core.ports import Decoder
 from service.dsp.arrivals import Arrivals
 from service.dsp.decoding import Decoding
-from service.dsp.delay import MAX_TARGET_S, MIN_TARGET_S, PULL_S
 from service.dsp.drift import Resampler
 from service.dsp.fader import FALL, faded_in
 from service.dsp.outlet import Outlet
@@ -24,6 +23,8 @@ from service.dsp.steering import ABOVE_S, SLACK_S, Steering
 
 Samples = NDArray[np.float32]
 
+PULL_S = 0.010
+MIN_TARGET_S, MAX_TARGET_S = 0.020, 0.500
 CONCEAL_SAMPLES = RATE_HZ // 8  # 125 ms; libopus fades by itself
 COMFORT_SAMPLES = RATE_HZ  # a sender that is silent says so again every 400 ms
 STALL_S = 0.250

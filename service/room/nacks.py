@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from service.core.audio import FRAME_S
+
 FIRST_RTT_S = 0.1
 LEAST_APART_S = 0.015  # with each packet, but not with each of those that come at once after a stall
 PATIENCE_S = 0.4  # then it is too late to be played
 LARGEST_GAP = 25  # half a second; more is an outage, and nobody wants to hear of it
 CALM_S = 10.0
-FRAME_S = 0.020
 LATE_S = 0.005
 FORGET = 0.995  # by each packet: half of it in 3 s
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from service.concurrency import LatestQueue
-from service.core.audio import FRAME_MS
+from service.core.audio import FRAME_S
 from service.core.errors import ServiceError
 from service.core.languages import base_code
 from service.room import link
@@ -26,7 +26,6 @@ from service.sandbox.voices import Voices
 
 log = logging.getLogger(__name__)
 
-FRAME_S = FRAME_MS / 1000
 BEHIND_S = 0.3  # what an ear makes good after a stall; more is not listened to
 REPORT_FRAMES = 25
 IDLE_S = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from service.core.audio import FRAME_MS, FRAME_SAMPLES, EncodedFrame
+from service.core.audio import FRAME_S, FRAME_SAMPLES, EncodedFrame
 from service.dsp.playout import Playout
 from service.sound.opus import OpusDecoder
 
@@ -14,7 +14,7 @@ class Ear:
     """An EncodedSink that is pulled by the clock, so that silence is heard too; its delay is that of a playout."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._playout, self._clock = Playout(decoder=OpusDecoder(), pull_s=FRAME_MS / 1000), clock
+        self._playout, self._clock = Playout(decoder=OpusDecoder(), pull_s=FRAME_S), clock
         self.packets = 0
 
     def push(self, frame: EncodedFrame) -> None:

@@ -13,11 +13,11 @@ from pydantic_core import CoreSchema, core_schema
 from service.core.devices import NumberedDevice, parse_device
 from service.core.languages import AUTO, parse_code
 from service.sound.cards import stable_name
+from service.sound.pcm import MAX_CHANNELS
 
 _UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
 _PERCENT = re.compile("(100|[0-9]{1,2})%")
-MAX_CHANNELS = 8
 SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with its closing zero
 
 

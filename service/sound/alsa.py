@@ -18,13 +18,12 @@ from service.sound.cards import pcm_name
 from service.sound.cushion import USUAL_PERIODS
 from service.sound.libasound import knock
 from service.sound.mixer import set_controls
-from service.sound.pcm import PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
+from service.sound.pcm import MAX_CHANNELS, PERIOD_SAMPLES, Channel, DeviceLost, Raw, least_channels, one_channel
 
 log = logging.getLogger(__name__)
 
 CAPTURE_PERIODS = 50  # 500 ms: costs no delay, since the reader is always at the front, and survives stalls
 XRUN = -32
-MAX_CHANNELS = 8
 NO_CONTROLS: Mapping[str, str] = MappingProxyType({})
 BAD_PERIODS = 10  # so many in a row, and the card is lost: it would be asked again without end and without a wait
 

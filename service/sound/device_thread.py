@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
-from service.core.audio import FRAME_MS
+from service.core.audio import FRAME_S
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.sound.pcm import DeviceLost
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 REOPEN_S = (0.5, 1.0, 2.0)
 SPREAD = 0.2
-TICK_S = FRAME_MS / 1000
 STOP_S = 0.4
 HELD_S = 2.0  # audio-path 1.4
 HEAL_S = 6.0
@@ -193,7 +192,7 @@ class DeviceThread(Generic[Pcm]):
         until_s = tick_s + REOPEN_S[min(self._tries, len(REOPEN_S) - 1)] * spread
         self._tries += 1
         while tick_s < until_s and not self._stop.is_set():
-            tick_s += TICK_S
+            tick_s += FRAME_S
             self._pause(max(0.0, tick_s - self._clock()))
             self._moved_s = self._clock()
             self._while_lost()

@@ -7,11 +7,10 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from service.core.audio import FRAME_MS, FRAME_SAMPLES, EncodedFrame
+from service.core.audio import FRAME_S, FRAME_SAMPLES, EncodedFrame
 
 QUEUE_FRAMES = 5
 ABSENT_S = 1.0
-FRAME_S = FRAME_MS / 1000
 HELD_S = 0.25  # what comes later than this would be thrown away as too old at the far end
 LATE_S = 0.1  # what a card has held back meanwhile is read faster than this
 

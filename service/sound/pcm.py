@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PERIOD_SAMPLES = 480
+MAX_CHANNELS = 8  # of line-in, to choose from
 
 Channel = Literal["left", "right", "sum"] | int  # a number counts from 1
 Raw = NDArray[np.int16]  # a row per sample, a column per channel

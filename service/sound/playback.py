@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.audio import RATE_HZ, Level
+from service.core.audio import RATE_HZ, VOICE, Level
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
 from service.dsp.fader import faded_in
 from service.dsp.feedback import Envelope
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 Samples = NDArray[np.float32]
 
-VOICE = 10 ** (-50 / 20)
 MUTE_SAMPLES, UNMUTE_SAMPLES = RATE_HZ // 200, RATE_HZ // 50  # audio-path 7
 SILENT_S = 0.5
 CLIP_DB = -6.0  # so much taken away by the limiter shows as clipping (audio-path 7)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.audio import EncodedFrame
+from service.core.audio import VOICE, EncodedFrame
 from service.core.floor import Programme
 from service.core.languages import pick_track
 from service.core.routes import Route
@@ -21,7 +21,6 @@ from service.sound.pcm import PERIOD_SAMPLES
 Samples = NDArray[np.float32]
 
 TRANSLATION = Programme.TRANSLATION
-VOICE = 10 ** (-50 / 20)
 
 
 class Track:
