@@ -12,6 +12,7 @@ import alsaaudio
 
 from service.core.audio import RATE_HZ
 from service.core.devices import DeviceUri
+from service.sound import alsa
 from service.sound.cards import pcm_name
 from service.sound.libasound import knock
 from service.sound.mixer import read_controls
@@ -93,6 +94,4 @@ def _opened(name: str, way: Way, channels: int) -> Iterator[Any]:
     try:
         yield pcm
     finally:
-        for stop in (pcm.drop, pcm.close):  # `close` alone drains
-            with contextlib.suppress(alsaaudio.ALSAAudioError):
-                stop()
+        alsa.close(pcm)

@@ -159,10 +159,15 @@ class _Card:
         return DeviceLost(f"{self._name}: {reason}")
 
     def close(self) -> None:
-        """Drop first: `close` alone drains, and can hang for ever."""
-        for stop in (self.pcm.drop, self.pcm.close):
-            with contextlib.suppress(alsaaudio.ALSAAudioError):
-                stop()
+        """Stop at once."""
+        close(self.pcm)
+
+
+def close(pcm: Any) -> None:
+    """Drop first: `close` alone drains, and can hang for ever."""
+    for stop in (pcm.drop, pcm.close):
+        with contextlib.suppress(alsaaudio.ALSAAudioError):
+            stop()
 
 
 def _is_ours(info: dict[str, Any]) -> bool:
