@@ -8,17 +8,14 @@ import contextlib
 import json
 import logging
 import math
-import os
 import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from service import settings
 from service.cli import options as common
 from service.cli.exits import code_of
 from service.cli.meters import Picture, Screen, sentence
-from service.core.errors import BadSettings
 from service.web.client import follow
 
 HELP = "how loud line-in and line-out are, live"
@@ -74,10 +71,7 @@ async def _own(options: argparse.Namespace) -> AsyncGenerator[Picture, None]:
     from service import pictures
     from service.lines import open_line_in
 
-    loaded = settings.load(options.config, environ=os.environ)
-    missing = [line for line in settings.missing_for_run(loaded) if line.startswith("audio.input.")]
-    if missing:
-        raise BadSettings(missing[0])
+    loaded = common.settings_with(options.config, "audio.input")
     go = threading.Event()
     go.set()
     async with open_line_in(loaded, go=go, ended=threading.Event()) as line_in:

@@ -29,6 +29,15 @@ def add_socket(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's socket, if the settings do not name it")
 
 
+def settings_with(config: Path, table: str) -> settings.Settings:
+    """The settings, in which all that `run` needs of this table is there. Raises BadSettings."""
+    loaded = settings.load(config, environ=os.environ)
+    for line in settings.missing_for_run(loaded):
+        if line.startswith(f"{table}."):
+            raise BadSettings(line)
+    return loaded
+
+
 def socket_of(options: argparse.Namespace) -> Path:
     """Where the daemon listens; one that has never had a good settings file listens at the default."""
     if options.socket is not None:

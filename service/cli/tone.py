@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import sys
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from service import settings
 from service.cli import options as common
 from service.cli.exits import REFUSED_ARGUMENT, code_of
-from service.core.errors import BadSettings
 from service.web.answers import sentence
 from service.web.client import send
 from service.web.routes import ToneOrder
@@ -76,10 +73,7 @@ async def _play_here(order: ToneOrder, config: Path) -> None:
     from service.lines import open_line_out, route_of
     from service.sound.tone import Tone
 
-    loaded = settings.load(config, environ=os.environ)
-    missing = [line for line in settings.missing_for_run(loaded) if line.startswith("audio.output.")]
-    if missing:
-        raise BadSettings(missing[0])
+    loaded = common.settings_with(config, "audio.output")
     device, channel = route_of(loaded, order.route, order.channel)
     async with open_line_out(loaded) as line_out:
         playbacks = [card.playback for name, card in line_out.cards.items() if device in (None, name)]
