@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 
 from service.board import Board
 from service.box import Box
@@ -99,17 +98,25 @@ async def open_box(
         stack.callback(buttons.close)
         box = Box(
             *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps),
-            Path(settings.http.socket),
             [FeedbackCheck(capture.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
         routes = table(status=box.picture, levels=box.levels, devices=box.devices, tone=box.tone)
         await stack.enter_async_context(server.serve(server.application(routes), box.socket))
-        garbage.settle()
-        stack.callback(gc.unfreeze)  # soxr complains of what is left when the process ends
-        board.watch(garbage.on_change)
-        stack.callback(board.unwatch, garbage.on_change)
-        yield box
+        with _settled(board):
+            yield box
+
+
+@contextmanager
+def _settled(board: Board) -> Iterator[None]:
+    """What lives as long as the box is not looked at for garbage."""
+    garbage.settle()
+    board.watch(garbage.on_change)
+    try:
+        yield
+    finally:
+        board.unwatch(garbage.on_change)
+        gc.unfreeze()  # soxr complains of what is left when the process ends
 
 
 @contextmanager

@@ -55,9 +55,13 @@ class Box:
     rooms: Rooms
     sockets: AudioSockets
     lamps: Lamps
-    socket: Path
     feedback: Sequence[FeedbackCheck]  # one for each card of line-out
     recording_ended: threading.Event  # a WAV line-in has been played to its end
+
+    @property
+    def socket(self) -> Path:
+        """Where local control is served."""
+        return Path(self.settings.http.socket)
 
     def picture(self) -> dict[str, Any]:
         """Everything there is to show, as JSON data."""

@@ -28,10 +28,8 @@ class Room:
         self.board = Board()
         keys = [{"target": route.target, "device": route.device, "channel": route.channel} for route in ROUTES]
         loaded = settings.Settings.model_validate({"audio": {"output": {"route": keys}}})
-        parts = {
-            name: SimpleNamespace()
-            for name in ("conductor", "fallback", "capture", "rooms", "sockets", "lamps", "socket")
-        }
+        others = ("conductor", "fallback", "capture", "rooms", "sockets", "lamps")
+        parts = {name: SimpleNamespace() for name in others}
         self.box = Box(
             settings=loaded,
             board=self.board,
