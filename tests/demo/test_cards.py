@@ -72,8 +72,8 @@ def test_on_pulseaudio_phrases_go_in_and_their_translations_come_out(tmp_path):
     sound = mono(np.fromfile(heard, "<i2").reshape(-1, 2)[:, 0].astype(np.float32))
     places_s = [place_s(sound, phrase) for phrase in PHRASES]
     assert places_s == sorted(places_s)
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["xruns"] == {"input": 0, "output": 0} or os.getloadavg()[0] > 3
+    frames = json.loads((tmp_path / "report.json").read_text())["frames"]
+    assert frames["captured"] > 15 * 50 and frames["played"] > 0.95 * frames["received"] > 0
 
 
 def test_pulled_cables_come_back_and_two_clocks_do_not_run_apart(tmp_path):
