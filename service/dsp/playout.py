@@ -100,8 +100,13 @@ class Playout:
         """Packets that wait."""
         return len(self._arrivals.held)
 
+    @property
+    def learnt_ppm(self) -> float | None:
+        """`drift_ppm`, once it is worth keeping for the card's next playout."""
+        return self.drift_ppm if self._steering.drift.known else None
+
     def state(self, now_s: float) -> PlayoutState:
-        """All of this, as it is now."""
+        """What can be told of the stream now."""
         delay_s = self.delay_s(now_s)
         return PlayoutState(
             delay_ms=None if delay_s is None else round(delay_s * 1000, 1),
@@ -112,11 +117,6 @@ class Playout:
             held_packets=self.held,
             counts=replace(self.stats),
         )
-
-    @property
-    def learnt_ppm(self) -> float | None:
-        """The same, once it is worth keeping for the card's next playout."""
-        return self.drift_ppm if self._steering.drift.known else None
 
     def put(self, arrival_s: float, frame: EncodedFrame) -> None:
         """Take one packet, in any order."""
