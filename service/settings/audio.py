@@ -46,7 +46,7 @@ class AudioOutput(Section):
     max_dbfs: float = Field(default=-3.0, ge=-40, le=0, allow_inf_nan=False)
     spl_at_full_scale: Annotated[float, Field(ge=80, le=150, allow_inf_nan=False)] | None = None
     ramp_ms: Annotated[int, Duration("20ms", "50ms")] = Field(default=30, alias="ramp")
-    playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=40, alias="playout_min")
+    playout_min_ms: Annotated[int, Duration("20ms", "500ms")] = Field(default=20, alias="playout_min")
     off_air: Literal["silence", "floor"] = "silence"
     floor_mix_db: Annotated[float, Field(ge=-60, le=0, allow_inf_nan=False)] | None = None
     floor_mix_delay_ms: Annotated[int, Duration("0ms", "20s")] = Field(default=0, alias="floor_mix_delay")

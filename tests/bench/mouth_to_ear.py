@@ -1,7 +1,7 @@
 """From the jack of line-in to the jack of line-out, on two simulated cards whose clocks differ by 230 ppm.
 
     python -m tests.bench.mouth_to_ear [--minutes 3] [--settle 60] [--tracks 1] [--load] [--no-priority]
-        [--playout-min 40ms] [--periods 4] [--late 0]
+        [--playout-min 20ms] [--periods 4] [--late 0]
 
 The box's own line-in and line-out, opened by its settings in a process of their own; a second process sends each packet
 back over UDP on the loopback interface, once for each track; the first track is heard, all are decoded. Line-in
@@ -227,7 +227,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--tracks", type=int, choices=range(1, len(TARGETS) + 1), default=1)
     parser.add_argument("--load", action="store_true")
     parser.add_argument("--no-priority", action="store_true")
-    parser.add_argument("--playout-min", default="40ms", help="as in the settings")
+    parser.add_argument("--playout-min", default="20ms", help="as in the settings")
     parser.add_argument("--periods", type=int, default=cushion.USUAL_PERIODS)
     parser.add_argument("--late", type=float, default=0, help="most milliseconds that a card wakes too late")
     parser.add_argument("--role", choices=("bench", "box", "echo"), default="bench", help=argparse.SUPPRESS)

@@ -44,7 +44,7 @@ def test_units_are_in_the_names():
     assert settings.palabra.request_timeout_s == 10.0
     assert settings.session.end_timeout_s == 2.0
     assert settings.session.transport_fallback_after_s == 20.0
-    assert settings.audio.output.playout_min_ms == 40
+    assert settings.audio.output.playout_min_ms == 20
     assert settings.menu().pairs == ()
 
 
