@@ -12,13 +12,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from service.board import Board
 from service.concurrency import first_of
 from service.control import Control, Controls
 from service.core.backoff import Backoff
 from service.core.captions import Caption
-from service.core.commands import Command, End, Floor, Mute, NextPair, ToggleLive
+from service.core.commands import Command, Floor, Mute
 from service.core.errors import (
     Cause,
     CloudUnreachable,
@@ -31,6 +32,7 @@ from service.core.errors import (
     TokenRefused,
     cause_of,
 )
+from service.core.intent import Intent
 from service.core.languages import LanguagePair, Menu, pick_track
 from service.core.outages import Outage, Outages
 from service.core.phase import Phase, may_step
@@ -72,9 +74,7 @@ class Conductor:
         self._fault: Fault | None = None
         self._sound_fault: Fault | None = None
         self._partly = False  # there is sound for some all the same
-        self._wanted = menu.pairs[0]
-        self._on_air = autostart
-        self._pausing = False
+        self._intent = Intent(menu.pairs[0], on_air=autostart)
         self._ask_subscribe = False
         self._talk: Talk | None = None
         self._transport: Transport | None = None
@@ -88,7 +88,7 @@ class Conductor:
         self._backoff = Backoff()
         self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
         self._ended = asyncio.Event()
-        board.update(menu=menu.pairs, wanted=self._wanted)
+        board.update(menu=menu.pairs, wanted=self._intent.pair)
 
     # -- the one door in ----------------------------------------------------------------------------------------
 
@@ -104,32 +104,28 @@ class Conductor:
             case Floor(on):
                 self._board.update(floor_chosen=(not self._board.status.floor_chosen) if on is None else on)
                 return
-            case NextPair():
-                self._want(self._menu.after(self._wanted))
-            case End():
-                self._on_air = self._pausing = False
-                self._ended.set()
-            case ToggleLive():
-                self._toggle_live()
+        self._intend(self._intent.after(command, self._menu, in_session=self._talk is not None))
+
+    def _intend(self, intent: Intent) -> None:
+        """From now on this is wanted."""
+        before, self._intent = self._intent, intent
+        if before.on_air and not intent.on_air:
+            self._ended.set()
+        if self._talk is not None:
+            if intent.pair != self._talk.task.wanted:
+                self._talk.task.want(intent.pair)
+            if intent.paused != before.paused and intent.on_air:
+                self._pause_talk(self._talk, intent.paused)
+        self._board.update(wanted=intent.pair)
         self._changed.set()
 
-    def _want(self, pair: LanguagePair) -> None:
-        self._wanted = pair
-        if self._talk is not None:
-            self._talk.task.want(pair)
-        self._board.update(wanted=pair)
-
-    def _toggle_live(self) -> None:
-        if not self._on_air:
-            self._on_air, self._pausing = True, False
-        elif self._talk is not None:
-            self._pausing = not self._pausing
-            if self._pausing:
-                self._talk.task.pause()
-                self._line_in.hold()
-            else:
-                self._talk.task.resume()
-                self._line_in.keep()
+    def _pause_talk(self, talk: Talk, pausing: bool) -> None:
+        if pausing:
+            talk.task.pause()
+            self._line_in.hold()
+        else:
+            talk.task.resume()
+            self._line_in.keep()
 
     @property
     def phase(self) -> Phase:
@@ -183,10 +179,10 @@ class Conductor:
 
     async def _until_on_air(self) -> None:
         self._ended.clear()
-        if not self._on_air:
+        if not self._intent.on_air:
             self._line_in.clear()
             self._enter(Phase.READY)
-        while not self._on_air or (self._sound_fault is not None and not self._partly):
+        while not self._intent.on_air or (self._sound_fault is not None and not self._partly):
             self._changed.clear()
             await self._changed.wait()
 
@@ -282,8 +278,8 @@ class Conductor:
 
     def _new_task(self) -> TranslationTask:
         task = TranslationTask()
-        task.want(self._wanted)
-        if self._pausing:
+        task.want(self._intent.pair)
+        if self._intent.paused:
             task.pause()
         return task
 
@@ -311,7 +307,7 @@ class Conductor:
         """Bring phase, board and line-out to what the task says."""
         task, link = talk.task, talk.link
         assert task.wanted is not None
-        self._wanted = task.wanted
+        self._intent = replace(self._intent, pair=task.wanted)
         if task.confirmed not in (None, self._board.status.confirmed):
             self._line_out.select(task.confirmed.targets)
         self._board.update(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.core.languages import LanguagePair
+
 
 @dataclass(frozen=True, slots=True)
 class NextPair:
@@ -11,8 +13,30 @@ class NextPair:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviousPair:
+    """The pair before it in the menu."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """This pair of the menu, which is there."""
+
+    pair: LanguagePair
+
+
+@dataclass(frozen=True, slots=True)
 class ToggleLive:
     """LIVE tap: start, pause or resume, whichever the phase asks for; in FAULT or WAITING, try again now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """On air; what is paused goes on, what waits is tried again now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The session is kept, the meter stands. Off air it means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +58,4 @@ class Floor:
     on: bool | None = None
 
 
-Command = NextPair | ToggleLive | End | Mute | Floor
+Command = NextPair | PreviousPair | Choose | ToggleLive | Start | Pause | End | Mute | Floor

@@ -43,6 +43,10 @@ class Menu:
         """The pair that follows, the first one after the last."""
         return self.pairs[(self.pairs.index(pair) + 1) % len(self.pairs)]
 
+    def before(self, pair: LanguagePair) -> LanguagePair:
+        """The pair that precedes, the last one before the first."""
+        return self.pairs[self.pairs.index(pair) - 1]
+
 
 def parse_code(text: str) -> str:
     """The language code in the cloud's writing, "EN-us" -> "en-us"; whether it is offered, the cloud decides.
