@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from service.core.lamps import still_acknowledged
 from service.core.status import Status
 
 
@@ -43,6 +44,7 @@ class Board:
     def update(self, **changes: Any) -> None:
         """Replace fields of the status; watchers hear of it only when something differs."""
         before, after = self.status, replace(self.status, **changes)
+        after = replace(after, acknowledged=still_acknowledged(after))
         if after != before:
             self.status = after
             for watcher in list(self._watchers):

@@ -19,7 +19,16 @@ from service.concurrency import first_of
 from service.control import Control, Controls
 from service.core.backoff import Backoff
 from service.core.captions import Caption
-from service.core.commands import Command, Floor, Mute
+from service.core.commands import (
+    Acknowledge,
+    AcknowledgeOrPrevious,
+    Command,
+    Floor,
+    Identify,
+    Mute,
+    PreviousPair,
+    Stuck,
+)
 from service.core.errors import (
     Cause,
     CloudUnreachable,
@@ -33,6 +42,7 @@ from service.core.errors import (
     cause_of,
 )
 from service.core.intent import Intent
+from service.core.lamps import alarm
 from service.core.languages import LanguagePair, Menu, pick_track
 from service.core.outages import Outage, Outages
 from service.core.phase import Phase, may_step
@@ -44,6 +54,7 @@ from service.transports import Transport, Transports
 
 log = logging.getLogger(__name__)
 
+IDENTIFY_S = 10.0
 OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
 
 
@@ -84,6 +95,7 @@ class Conductor:
         self._cause = Cause.BOX  # of the loss that stands
         self._was_heard = False  # in the session that stands or was lost last
         self._overdue: asyncio.TimerHandle | None = None
+        self._identified: asyncio.TimerHandle | None = None
         self._trouble: str | None = None  # what the log says of this outage
         self._backoff = Backoff()
         self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
@@ -95,6 +107,9 @@ class Conductor:
     def ask(self, command: Command) -> None:
         """Take a wish. Returns at once; what comes of it shows on the board."""
         log.debug("< %s", command)
+        if isinstance(command, AcknowledgeOrPrevious):
+            unseen = alarm(self._board.status) is not None and self._board.status.acknowledged is None
+            command = Acknowledge() if unseen else PreviousPair()
         match command:
             case Mute(on):
                 muted = (not self._board.status.muted) if on is None else on
@@ -104,7 +119,26 @@ class Conductor:
             case Floor(on):
                 self._board.update(floor_chosen=(not self._board.status.floor_chosen) if on is None else on)
                 return
+            case Acknowledge():
+                self._board.update(acknowledged=alarm(self._board.status))
+                return
+            case Identify(on):
+                self._identify(on)
+                return
+            case Stuck(button, on):
+                others = tuple(name for name in self._board.status.stuck_buttons if name != button)
+                self._board.update(stuck_buttons=(*others, button) if on else others)
+                return
         self._intend(self._intent.after(command, self._menu, in_session=self._talk is not None))
+
+    def _identify(self, on: bool) -> None:
+        if self._identified is not None:
+            self._identified.cancel()
+        self._board.update(identifying=on)
+        if on:
+            log.warning("this is the box that somebody asked for: its lamps are fast for %g s", IDENTIFY_S)
+            loop = asyncio.get_running_loop()
+            self._identified = loop.call_later(IDENTIFY_S, lambda: self._board.update(identifying=False))
 
     def _intend(self, intent: Intent) -> None:
         """From now on this is wanted."""
@@ -273,7 +307,9 @@ class Conductor:
         finally:
             self._talk = None
             self._line_out.clear()
-            self._board.update(confirmed=None, transport=None, control=None, queue_level_ms={})
+            self._board.update(
+                confirmed=None, transport=None, control=None, queue_level_ms={}, notices=(), refusal=None
+            )
             await talk.farewell()
 
     def _new_task(self) -> TranslationTask:
@@ -316,6 +352,7 @@ class Conductor:
             control=talk.control.name,
             queue_level_ms=task.queue_level_ms,
             notices=_notices(task),
+            refusal=task.refusal,
         )
         if task.running and not link.alive:
             self._lose_room(link)
@@ -379,7 +416,4 @@ class Conductor:
 
 
 def _notices(task: TranslationTask) -> tuple[str, ...]:
-    notices = [f"the translation queue of {language} is above its maximum" for language in task.queue_full]
-    if task.refusal is not None:
-        notices.append(task.refusal)
-    return tuple(notices)
+    return tuple(f"the translation queue of {language} is above its maximum" for language in task.queue_full)

@@ -10,7 +10,17 @@ import pytest
 from service.board import Board
 from service.conductor import Conductor
 from service.control import Controls
-from service.core.commands import End, Floor, Mute, NextPair, ToggleLive
+from service.core.commands import (
+    Acknowledge,
+    AcknowledgeOrPrevious,
+    End,
+    Floor,
+    Identify,
+    Mute,
+    NextPair,
+    Stuck,
+    ToggleLive,
+)
 from service.core.errors import (
     Cause,
     CloudRejected,
@@ -21,6 +31,7 @@ from service.core.errors import (
     SessionLost,
     TokenRefused,
 )
+from service.core.lamps import patterns
 from service.core.languages import LanguagePair, Menu
 from service.core.outages import Outage
 from service.core.phase import Phase
@@ -28,7 +39,7 @@ from service.core.status import Fault, summary
 from tests.fakes.parts import FakeLineIn, FakeLineOut, World
 from tests.fakes.virtual_time import run
 
-ES, FR = LanguagePair("EN to ES", "en", ("es",)), LanguagePair("EN to FR", "en", ("fr",))
+ES, FR, DE = (LanguagePair(f"EN to {code.upper()}", "en", (code,)) for code in ("es", "fr", "de"))
 SOUND = Fault(FaultCode.SOUND_IN, "SoundCardLost", "the card is gone")
 
 
@@ -60,6 +71,11 @@ class Stage:
     @property
     def status(self):
         return self.board.status
+
+    @property
+    def alert(self) -> str:
+        """What the ALERT lamp shows."""
+        return patterns(self.status)["alert"].name
 
     @property
     def said(self):
@@ -124,6 +140,50 @@ async def test_the_wish_of_a_quiet_time_opens_the_next_session():
         box.conductor.ask(ToggleLive())
         await box.until(Phase.LIVE)
         assert box.said == ["create", "join", "set_task fr"]
+
+
+@story
+async def test_lang_hold_acknowledges_what_calls_and_steps_back_when_nothing_does():
+    async with stage(pairs=(ES, FR, DE)) as box:
+        await box.until(Phase.LIVE)
+        box.conductor.sound(SOUND)
+        assert box.alert == "code-3"
+        box.conductor.ask(AcknowledgeOrPrevious())
+        assert (box.alert, box.status.wanted) == ("on", ES)
+        box.conductor.ask(AcknowledgeOrPrevious())  # it was seen
+        assert (box.alert, box.status.wanted) == ("on", DE)
+        box.conductor.sound(None)
+        assert box.alert == "off"
+        box.conductor.sound(SOUND)
+        assert box.alert == "code-3"
+        box.conductor.ask(Acknowledge())
+        assert box.alert == "on"
+
+
+@story
+async def test_a_box_can_be_asked_which_one_it_is():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.ask(Identify())
+        await asyncio.sleep(6)
+        box.conductor.ask(Identify())
+        await asyncio.sleep(9.9)
+        assert box.alert == "fast"
+        await asyncio.sleep(0.2)
+        assert box.alert == "off"
+        box.conductor.ask(Identify())
+        box.conductor.ask(Identify(on=False))
+        assert box.alert == "off"
+
+
+@story
+async def test_a_stuck_button_is_named_until_it_opens():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.ask(Stuck("lang", True))
+        assert box.alert == "slow" and "the LANG button is stuck" in summary(box.status)
+        box.conductor.ask(Stuck("lang", False))
+        assert box.alert == "off" and "stuck" not in summary(box.status)
 
 
 @story

@@ -58,4 +58,43 @@ class Floor:
     on: bool | None = None
 
 
-Command = NextPair | PreviousPair | Choose | ToggleLive | Start | Pause | End | Mute | Floor
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Somebody has seen the alarm that stands: ALERT is steady until its cause changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeOrPrevious:
+    """LANG hold: `Acknowledge` while an alarm stands that nobody has seen, else `PreviousPair`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """LANG and LIVE held together: which box is it? Every lamp is fast for ten seconds, or no more."""
+
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """No wish: this button has been closed for so long that something leans on it, or is open again."""
+
+    button: str
+    on: bool
+
+
+Command = (
+    NextPair
+    | PreviousPair
+    | Choose
+    | ToggleLive
+    | Start
+    | Pause
+    | End
+    | Mute
+    | Floor
+    | Acknowledge
+    | AcknowledgeOrPrevious
+    | Identify
+    | Stuck
+)

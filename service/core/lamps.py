@@ -49,37 +49,46 @@ CODES = {code: _code(code) for code in FaultCode}
 class LampClass(Enum):
     """What the lamps can say, the most important first."""
 
+    IDENTIFY = "which box is it: for 10 s"
     LAMP_TEST = "lamp test"
     STARTING = "starting, or on the way out"
     FAULT = "fault, needs a person"
     NO_NETWORK = "no network yet"
+    CLOCK = "waiting for the clock"
     CONNECTING = "connecting or reconnecting"
     SOUND_LOST = "reconnecting, and the listeners have lost sound"
     FALLBACK = "the floor sounds instead of the translation"
     OFF_AIR = "off air by choice"
-    INPUT_SILENT = "live, but line-in has been silent for too long"
+    ATTENTION = (
+        "live, but somebody should look: line-in is silent, a language was refused, a button is stuck, power, heat"
+    )
     LIVE = "live"
     READY = "ready, no session"
 
 
 # LINK, LIVE, ALERT. In FAULT the ALERT lamp counts out the code, and LINK is fast without a network: see `face`.
 FACES = {
+    LampClass.IDENTIFY: (FAST, FAST, FAST),
     LampClass.LAMP_TEST: (ON, ON, ON),
     LampClass.STARTING: (SLOW, OFF, OFF),
     LampClass.NO_NETWORK: (FAST, OFF, OFF),
+    LampClass.CLOCK: (FAST, OFF, SLOW),
     LampClass.CONNECTING: (ON, FAST, OFF),
     LampClass.SOUND_LOST: (ON, FAST, SLOW),
     LampClass.FALLBACK: (ON, OFF, SLOW),
     LampClass.OFF_AIR: (ON, SLOW, OFF),
-    LampClass.INPUT_SILENT: (ON, ON, SLOW),
+    LampClass.ATTENTION: (ON, ON, SLOW),
     LampClass.LIVE: (ON, ON, OFF),
     LampClass.READY: (ON, OFF, OFF),
 }
+_ALARMS = (LampClass.CLOCK, LampClass.SOUND_LOST, LampClass.FALLBACK)  # beside FAULT and ATTENTION
 _ON_THE_WAY = (Phase.CREATING, Phase.JOINING, Phase.PREPARING, Phase.WAITING)
 
 
 def lamp_class(status: Status) -> LampClass:
     """What the lamps say of this status."""
+    if status.identifying:
+        return LampClass.IDENTIFY
     if status.lamp_test:
         return LampClass.LAMP_TEST
     if status.phase in (Phase.STARTING, Phase.STOPPING):
@@ -88,6 +97,8 @@ def lamp_class(status: Status) -> LampClass:
         return LampClass.FAULT
     if _offline(status):
         return LampClass.NO_NETWORK
+    if status.waiting_for_clock:
+        return LampClass.CLOCK
     if status.phase in _ON_THE_WAY:
         return LampClass.SOUND_LOST if status.listeners_lost_sound else LampClass.CONNECTING
     if status.phase is Phase.READY:
@@ -96,17 +107,44 @@ def lamp_class(status: Status) -> LampClass:
         return LampClass.OFF_AIR
     if status.fallback:
         return LampClass.FALLBACK
-    return LampClass.INPUT_SILENT if status.input_silent else LampClass.LIVE
+    return LampClass.ATTENTION if status.attention else LampClass.LIVE
 
 
 def face(status: Status) -> tuple[Pattern, Pattern, Pattern]:
     """What LINK, LIVE and ALERT show."""
     said = lamp_class(status)
-    if said is not LampClass.FAULT:
-        return FACES[said]
-    code = _fault_code(status)
-    assert code is not None  # else it would be another class
-    return (ON if status.network else FAST), OFF, CODES[code]
+    if said is LampClass.FAULT:
+        code = _fault_code(status)
+        assert code is not None  # else it would be another class
+        link, live, alert = (ON if status.network else FAST), OFF, CODES[code]
+    else:
+        link, live, alert = FACES[said]
+    return link, live, ON if _is_acknowledged(status) else alert
+
+
+def alarm(status: Status) -> str | None:
+    """What ALERT calls people for, in words that differ when the cause does; None while it calls nobody."""
+    said = lamp_class(status)
+    if said is LampClass.FAULT:
+        code, fault = _fault_code(status), status.fault
+        return f"{said.value}: code {code}, {fault.name if fault is not None else None}"
+    if said is LampClass.ATTENTION:
+        return "; ".join(status.attention)
+    return said.value if said in _ALARMS else None
+
+
+def still_acknowledged(status: Status) -> str | None:
+    """What of the acknowledgement is left: nothing once the box is well, or another alarm stands. It outlives the
+    retries of a fault, which look like a start meanwhile."""
+    standing = alarm(status)
+    if standing is None or lamp_class(status) is LampClass.SOUND_LOST:
+        well = standing is None and status.phase in (Phase.LIVE, Phase.READY, Phase.PAUSED)
+        return None if well else status.acknowledged
+    return status.acknowledged if standing == status.acknowledged else None
+
+
+def _is_acknowledged(status: Status) -> bool:
+    return status.acknowledged is not None and alarm(status) is not None
 
 
 def patterns(status: Status) -> dict[str, Pattern]:

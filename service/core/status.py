@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.core.errors import FaultCode
@@ -27,7 +27,8 @@ class Status:
     WAITING it names what was lost. `network` is False while the cloud cannot be reached, `network_overdue` once that
     has lasted so long that a person should look. `lamp_test` is True during the first second.
     `listeners_lost_sound`: the session that was lost had been heard. `floor_chosen`: a person wants the speaker's own
-    sound in line-out; `fallback`: it, or a tone, stands in for a translation that is gone.
+    sound in line-out; `fallback`: it, or a tone, stands in for a translation that is gone. `acknowledged` is the alarm
+    that somebody has seen (`core.lamps.alarm`).
     """
 
     phase: Phase = Phase.STARTING
@@ -41,6 +42,12 @@ class Status:
     notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
     sound_notices: tuple[str, ...] = ()  # of line-in and line-out
     settings_notice: str | None = None  # the settings file was changed and is not what runs
+    box_notices: tuple[str, ...] = ()  # of the board and its storage: power, heat, what cannot be kept
+    refusal: str | None = None  # why the pair that was wanted last is not the one that runs
+    stuck_buttons: tuple[str, ...] = ()
+    acknowledged: str | None = None
+    identifying: bool = False
+    waiting_for_clock: bool = False  # before the first TLS connection
     network: bool = True
     network_overdue: bool = False
     lamp_test: bool = False
@@ -50,10 +57,22 @@ class Status:
     control: str | None = None  # "websocket" | "datachannel" while a session stands
     queue_level_ms: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def attention(self) -> tuple[str, ...]:
+        """What somebody should look at while the box is live all the same, a sentence each."""
+        return (
+            *(("line-in is silent",) if self.input_silent else ()),
+            *((self.refusal,) if self.refusal is not None else ()),
+            *(f"the {name.upper()} button is stuck: something holds it down" for name in self.stuck_buttons),
+            *self.box_notices,
+        )
+
 
 def summary(status: Status) -> str:
     """The picture in one line, for `systemctl status` and logs."""
     parts = [status.phase.name + (", muted" if status.muted else "")]
+    if status.waiting_for_clock:
+        parts.append("waiting for the clock")
     if status.floor_chosen or status.fallback:
         parts.append("the floor is selected" if status.floor_chosen else "the floor stands in for the translation")
     if status.wanted is not None:
@@ -73,8 +92,8 @@ def summary(status: Status) -> str:
 
 
 def _notices(status: Status) -> list[str]:
-    silent = status.input_silent and status.phase is Phase.LIVE
-    return [*status.notices, *status.sound_notices, *(["line-in is silent"] if silent else [])]
+    shown = status if status.phase is Phase.LIVE else replace(status, input_silent=False)
+    return [*status.notices, *status.sound_notices, *shown.attention]
 
 
 def as_json(status: Status) -> dict[str, Any]:
@@ -88,6 +107,9 @@ def as_json(status: Status) -> dict[str, Any]:
         "muted": status.muted,
         "floor": {"chosen": status.floor_chosen, "fallback": status.fallback},
         "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},
+        "acknowledged": status.acknowledged is not None,
+        "identifying": status.identifying,
+        "waiting_for_clock": status.waiting_for_clock,
         "network": status.network,
         "transport": status.transport,
         "control": status.control,

@@ -40,9 +40,12 @@ class Buttons:
         for button, number in ((Button.LANG, lang), (Button.LIVE, live), (Button.MUTE, mute)):
             if number is not None:
                 switch = pins.button(number)
+                if switch.is_pressed:  # of which there will be no edge
+                    self._gestures.found_closed(button, self._clock())
                 switch.when_pressed = partial(self._enqueue, button, True)
                 switch.when_released = partial(self._enqueue, button, False)
                 self._switches.append(switch)
+        self._set_timer()
 
     def close(self) -> None:
         """No command after this. Takes up to 0.1 s a button: gpiozero waits for a thread that looks so often."""

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from service.core.commands import Command, End, Mute, NextPair, ToggleLive
+from service.core.commands import AcknowledgeOrPrevious, Command, End, Identify, Mute, NextPair, Stuck, ToggleLive
 from service.core.gestures import Button, Gestures
 
 LANG, LIVE, MUTE = Button.LANG, Button.LIVE, Button.MUTE
@@ -31,7 +31,7 @@ def press(button: Button, from_s: float, to_s: float) -> list[Edge]:
         (LANG, 0.1, [(0.1, NextPair())]),
         (LANG, 0.59, [(0.59, NextPair())]),
         (LANG, 0.61, []),
-        (LANG, 3.0, []),
+        (LANG, 3.0, [(1.0, AcknowledgeOrPrevious())]),
         (LIVE, 0.1, [(0.1, ToggleLive())]),
         (LIVE, 0.61, []),
         (LIVE, 0.99, []),
@@ -54,7 +54,7 @@ def test_a_hold_acts_while_the_finger_is_still_there():
     assert gestures.wake_at_s() == 11.0
     assert gestures.due(11.0) == [End()]
     assert gestures.due(12.0) == []
-    assert gestures.wake_at_s() is None
+    assert gestures.wake_at_s() == 40.0  # it may be stuck
 
 
 def test_a_timer_that_comes_too_late_does_not_make_a_hold_of_a_tap():
@@ -64,9 +64,62 @@ def test_a_timer_that_comes_too_late_does_not_make_a_hold_of_a_tap():
     assert gestures.due(5.0) == []
 
 
+def in_order(*edges: Edge) -> list[Edge]:
+    return sorted(edges, key=lambda edge: edge[2])
+
+
 def test_buttons_do_not_mix():
-    edges = sorted([*press(LANG, 0.0, 0.3), *press(LIVE, 0.1, 1.5), *press(MUTE, 0.2, 0.4)], key=lambda edge: edge[2])
-    assert play(edges) == [(0.2, Mute()), (0.3, NextPair()), (1.1, End())]
+    assert play(in_order(*press(LANG, 0.0, 0.3), *press(LIVE, 0.31, 1.5), *press(MUTE, 0.2, 0.4))) == [
+        *((0.2, Mute()), (0.3, NextPair()), (1.31, End()))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lang", "live", "expected"),
+    [
+        ((0.0, 3.3), (0.1, 3.2), [(3.1, Identify())]),
+        ((0.2, 3.3), (0.1, 9.0), [(3.2, Identify())]),
+        ((0.0, 1.5), (0.9, 9.0), []),  # let go before; and neither hold, whoever stays
+        ((0.0, 0.3), (0.1, 0.2), []),  # no taps either
+        ((0.2, 0.3), (0.0, 5.0), []),
+        ((1.5, 5.0), (0.0, 5.0), [(1.0, End()), (4.5, Identify())]),  # the hold was over before
+    ],
+)
+def test_a_chord_identifies_and_means_nothing_else(lang, live, expected):
+    assert play(in_order(*press(LANG, *lang), *press(LIVE, *live))) == expected
+
+
+def test_after_a_chord_both_buttons_work():
+    chord = in_order(*press(LANG, 0.0, 3.3), *press(LIVE, 0.1, 3.2))
+    later = [*press(LIVE, 4.0, 4.1), *press(LANG, 5.0, 6.5)]
+    assert play([*chord, *later]) == [(3.1, Identify()), (4.1, ToggleLive()), (6.0, AcknowledgeOrPrevious())]
+
+
+@pytest.mark.parametrize(
+    ("button", "means"), [(LANG, [(1.0, AcknowledgeOrPrevious())]), (LIVE, [(1.0, End())]), (MUTE, [(0.0, Mute())])]
+)
+def test_what_is_held_for_half_a_minute_is_stuck_until_it_opens(button, means):
+    name = button.value
+    assert play(press(button, 0.0, 29.9))[:1] == means and Stuck(name, True) not in dict(play(press(button, 0.0, 29.9)))
+    restored = [(45.0, Mute())] if button is MUTE else []
+    assert play(press(button, 0.0, 45.0)) == [*means, (30.0, Stuck(name, True)), (45.0, Stuck(name, False)), *restored]
+
+
+def test_a_stuck_button_does_not_make_chords_of_the_other_ones_taps():
+    edges = in_order(*press(LANG, 0.0, 50.0), *press(LIVE, 40.0, 40.2))
+    assert (40.2, ToggleLive()) in play(edges)
+
+
+@pytest.mark.parametrize("button", Button)
+def test_what_was_closed_before_the_start_means_nothing_but_may_be_stuck(button):
+    gestures = Gestures()
+    gestures.found_closed(button, 5.0)
+    assert gestures.due(34.9) == []
+    assert gestures.due(35.0) == [Stuck(button.value, True)]
+    assert gestures.edge(button, False, 36.0) == [Stuck(button.value, False)]
+    assert gestures.edge(button, True, 40.0) + gestures.edge(button, False, 40.1) == [
+        Mute() if button is MUTE else {LANG: NextPair(), LIVE: ToggleLive()}[button]
+    ]
 
 
 def test_a_touch_shorter_than_its_bouncing_is_one_tap():

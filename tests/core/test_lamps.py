@@ -1,23 +1,39 @@
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 
 from service.core.errors import FaultCode
-from service.core.lamps import CODES, FAST, OFF, ON, SLOW, LampClass, Pattern, face, lamp_class, one_lamp, patterns
+from service.core.lamps import (
+    CODES,
+    FAST,
+    OFF,
+    ON,
+    SLOW,
+    LampClass,
+    Pattern,
+    alarm,
+    face,
+    lamp_class,
+    one_lamp,
+    patterns,
+    still_acknowledged,
+)
 from service.core.languages import LanguagePair
 from service.core.phase import Phase
 from service.core.status import Fault, Status
 
+IDENTIFY, LAMP_TEST = LampClass.IDENTIFY, LampClass.LAMP_TEST
 PLAIN = (OFF, ON, SLOW, FAST)
 ES, FR, DE = (LanguagePair(f"en to {code}", "en", (code,)) for code in ("es", "fr", "de"))
 
 
 def every_status():
     faults = [None, *(Fault(code, "Any", "any") for code in FaultCode)]
-    flags = list(itertools.product((False, True), repeat=8))
+    flags = list(itertools.product((False, True), repeat=10))
     for phase, fault, given in itertools.product(Phase, faults, flags):
-        muted, floor, fallback, network, overdue, test, lost, silent = given
+        muted, floor, fallback, network, overdue, test, lost, silent, identifying, clock = given
         yield Status(
             phase=phase,
             fault=fault,
@@ -29,6 +45,8 @@ def every_status():
             lamp_test=test,
             listeners_lost_sound=lost,
             input_silent=silent,
+            identifying=identifying,
+            waiting_for_clock=clock,
         )
 
 
@@ -44,10 +62,10 @@ def test_every_status_has_a_face_and_no_face_says_two_things():
 def test_the_lamps_never_lie_about_what_the_room_hears():
     for status in every_status():
         link, live, alert = face(status)
-        if status.lamp_test:
+        if status.lamp_test or status.identifying:
             continue
         translated = not (status.muted or status.floor_chosen or status.fallback)
-        assert (live == ON) == (status.phase is Phase.LIVE and translated), status
+        assert (live == ON) == (status.phase is Phase.LIVE and translated and not status.waiting_for_clock), status
         assert (alert in CODES.values()) == (lamp_class(status) is LampClass.FAULT), status
         assert status.phase is not Phase.FAULT or alert in CODES.values(), status
         assert link != ON or status.network or status.phase not in (Phase.WAITING, Phase.FAULT), status
@@ -71,6 +89,13 @@ def fault(code: FaultCode) -> Fault:
         (Status(phase=Phase.PREPARING, muted=True), "on fast off"),
         (Status(phase=Phase.LIVE), "on on off"),
         (Status(phase=Phase.LIVE, input_silent=True), "on on slow"),
+        (Status(phase=Phase.LIVE, refusal="not confirmed"), "on on slow"),
+        (Status(phase=Phase.LIVE, stuck_buttons=("lang",)), "on on slow"),
+        (Status(phase=Phase.LIVE, box_notices=("undervoltage",)), "on on slow"),
+        (Status(phase=Phase.LIVE, muted=True, refusal="not confirmed"), "on slow off"),
+        (Status(phase=Phase.CREATING, waiting_for_clock=True), "fast off slow"),
+        (Status(phase=Phase.CREATING, waiting_for_clock=True, network=False), "fast off off"),
+        (Status(phase=Phase.FAULT, identifying=True, lamp_test=True), "fast fast fast"),
         (Status(phase=Phase.LIVE, muted=True), "on slow off"),
         (Status(phase=Phase.LIVE, muted=True, input_silent=True), "on slow off"),
         (Status(phase=Phase.READY, input_silent=True), "on off off"),
@@ -180,3 +205,46 @@ def test_patterns_are_told_apart_at_the_worst_phase():
 def test_what_was_rejected_fails_the_measure():
     """The measure can tell: a bare count of short flashes is too near to a lamp that is off."""
     assert round(least_difference(phases(OFF), phases(Pattern("bare", (0.25, 1.85)))), 2) <= 0.13
+
+
+# -- an alarm that somebody has seen ----------------------------------------------------------------------------------
+
+
+def seen(status: Status) -> Status:
+    return replace(status, acknowledged=alarm(status))
+
+
+def after(status: Status, **changes) -> Status:
+    changed = replace(status, **changes)
+    return replace(changed, acknowledged=still_acknowledged(changed))
+
+
+NO_CARD = Status(phase=Phase.FAULT, fault=fault(FaultCode.SOUND_IN))
+
+
+def test_every_alarm_can_be_acknowledged_and_shows_its_own_class_still():
+    for status in every_status():
+        link, live, alert = face(status)
+        assert (alarm(status) is None) == (alert == OFF or lamp_class(status) in (IDENTIFY, LAMP_TEST)), status
+        if alarm(status) is not None:
+            assert face(seen(status)) == (link, live, ON)
+
+
+def test_a_fault_that_was_seen_stays_so_through_its_own_retries():
+    trying = after(seen(NO_CARD), phase=Phase.CREATING, fault=None, listeners_lost_sound=True)
+    assert face(trying) == (ON, FAST, ON)
+    assert face(after(trying, phase=Phase.FAULT, fault=fault(FaultCode.SOUND_IN))) == (ON, OFF, ON)
+    assert face(after(trying, phase=Phase.FAULT, fault=fault(FaultCode.SOUND_OUT))) == (ON, OFF, CODES[4])
+
+
+@pytest.mark.parametrize("phase", [Phase.LIVE, Phase.READY, Phase.PAUSED])
+def test_what_was_seen_is_forgotten_once_the_box_is_well(phase):
+    well = after(seen(NO_CARD), phase=phase, fault=None)
+    assert well.acknowledged is None
+    assert face(after(well, phase=Phase.FAULT, fault=fault(FaultCode.SOUND_IN))) == (ON, OFF, CODES[3])
+
+
+def test_another_thing_to_look_at_calls_again():
+    silent = seen(Status(phase=Phase.LIVE, input_silent=True))
+    assert face(silent) == (ON, ON, ON)
+    assert face(after(silent, stuck_buttons=("live",))) == (ON, ON, SLOW)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from service.core.commands import End, Mute, NextPair, ToggleLive
+from service.core.commands import End, Identify, Mute, NextPair, Stuck, ToggleLive
 from service.core.errors import NeedsPerson
 from service.gpio.buttons import Buttons
 from service.gpio.pins import Pins
@@ -80,6 +80,29 @@ async def test_mute_acts_on_the_edge_and_a_long_one_is_taken_back(desk):
     desk.release(MUTE)
     await desk.settle()
     assert desk.asked == [Mute(), Mute()]
+
+
+async def test_a_button_that_is_down_at_the_start_means_nothing_and_is_told_of_when_it_stays_so(desk, monkeypatch):
+    """A mock lets go of every pin that is opened; a real line does not."""
+    desk.close()
+    monkeypatch.setattr("gpiozero.Button.is_pressed", True)
+    stuck = Desk(live=LIVE)
+    await stuck.after(29.9)
+    assert stuck.asked == []
+    await stuck.after(0.2)
+    assert stuck.asked == [Stuck("live", True)]
+    stuck.close()
+
+
+async def test_both_together_ask_which_box_it_is(desk):
+    desk.press(LANG)
+    desk.press(LIVE)
+    await desk.after(3.1)
+    assert desk.asked == [Identify()]
+    desk.release(LIVE)
+    desk.release(LANG)
+    await desk.after(1.0)
+    assert desk.asked == [Identify()]
 
 
 async def test_a_press_shorter_than_its_bouncing_counts_when_it_has_settled(desk):
