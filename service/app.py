@@ -7,7 +7,7 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from service.board import Board
@@ -19,6 +19,7 @@ from service.conductor import Conductor
 from service.control import Controls
 from service.core import lamps as lamp_table
 from service.core import socket_audio
+from service.core.accounts import Accounts
 from service.core.captions import Caption
 from service.core.floor import FloorRules, Programme
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
@@ -29,6 +30,7 @@ from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
 from service.lines import open_line_in, open_line_out
+from service.memory import Memory
 from service.room import peers
 from service.room.rooms import Rooms
 from service.settings import Settings
@@ -52,10 +54,11 @@ async def open_box(
     board: Board,
     pins: Pins,
     on_caption: Callable[[Caption], None],
-    clocks: MutableMapping[str, float] | None = None,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Box]:
-    """Every part, opened in this order and closed in reverse; `clocks` as in `open_line_out`. Raises BadSettings or
-    PinsUnusable."""
+    """Every part, opened in this order and closed in reverse; without a `memory` nothing is remembered. Raises
+    BadSettings or PinsUnusable."""
+    memory = memory or Memory()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     OpusDecoder()  # libopus is there, or this says what to install
     for line in settings.unheard():
@@ -64,8 +67,9 @@ async def open_box(
     async with AsyncExitStack() as stack:
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
         stack.push_async_callback(_connections_closed)
-        rooms, sockets = Rooms(), _sockets()
-        line_out = await stack.enter_async_context(open_line_out(settings, clocks=clocks))
+        stack.callback(memory.keep_clocks)
+        menu, rooms, sockets = settings.menu(), Rooms(), _sockets()
+        line_out = await stack.enter_async_context(open_line_out(settings, clocks=memory.clocks))
         capture = await stack.enter_async_context(
             open_line_in(settings, go=go, ended=recording_ended, on_sound=line_out.put_floor)
         )
@@ -76,12 +80,17 @@ async def open_box(
 
         conductor = Conductor(
             board=board,
-            menu=settings.menu(),
-            sessions=_sessions(settings),
+            menu=menu,
+            sessions=_sessions(settings, memory),
             transports=_transports(settings, rooms, sockets),
             line_in=capture,
             line_out=line_out,
-            autostart=settings.box.autostart == "always",
+            intent=memory.intent(menu, settings.box.autostart),
+            accounts=Accounts(paid_s=memory.paid_s, max_session_s=settings.session.max_session_s),
+            renews=settings.box.autostart == "always",
+            first_wait_s=memory.wait_s(),
+            on_intent=memory.keep_intent,
+            on_paid=memory.keep_paid,
             on_caption=heard,
             on_outage=journal.on_outage,
         )
@@ -97,7 +106,7 @@ async def open_box(
         )
         stack.callback(buttons.close)
         box = Box(
-            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps),
+            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps, memory),
             [FeedbackCheck(capture.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
@@ -177,7 +186,7 @@ def _transports(settings: Settings, rooms: Rooms, sockets: AudioSockets) -> Tran
     )
 
 
-def _sessions(settings: Settings) -> SessionClient:
+def _sessions(settings: Settings, memory: Memory) -> SessionClient:
     """With the end of a session split over what it consists of: a late 201, the delete."""
     end_s = settings.session.end_timeout_s
     return SessionClient(
@@ -191,6 +200,7 @@ def _sessions(settings: Settings) -> SessionClient:
         timeout_s=settings.palabra.request_timeout_s,
         in_flight_wait_s=0.4 * end_s,
         delete_timeout_s=0.5 * end_s,
+        kept=memory,
     )
 
 

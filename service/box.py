@@ -26,6 +26,7 @@ from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.fallback import Fallback
 from service.gpio.lamps import Lamps
 from service.lines import route_of
+from service.memory import Memory
 from service.room.rooms import Rooms
 from service.settings import Settings
 from service.sound.capture import Capture
@@ -55,6 +56,7 @@ class Box:
     rooms: Rooms
     sockets: AudioSockets
     lamps: Lamps
+    memory: Memory
     feedback: Sequence[FeedbackCheck]  # one for each card of line-out
     recording_ended: threading.Event  # a WAV line-in has been played to its end
 
@@ -69,6 +71,8 @@ class Box:
             "name": self.settings.box.name,
             "version": version("boothd"),
             **as_json(self.board.status),
+            "session_age_s": self._session_age_s(),
+            "paid_s": self._paid_s(),
             "lamps": {name: pattern.name for name, pattern in lamp_table.patterns(self.board.status).items()},
             "levels": {
                 "input": asdict(self.capture.level),
@@ -82,6 +86,14 @@ class Box:
             "frames": self.frames(),
             "xruns": self.xruns(),
         }
+
+    def _session_age_s(self) -> float | None:
+        age_s = self.conductor.accounts.age_s(time.monotonic())
+        return None if age_s is None else round(age_s, 1)
+
+    def _paid_s(self) -> dict[str, float]:
+        now_s, accounts = time.monotonic(), self.conductor.accounts
+        return {"session": round(accounts.paid_s(now_s), 1), "total": round(accounts.total_s(now_s), 1)}
 
     def levels(self) -> dict[str, Any]:
         """How loud it is on every channel, as JSON data."""
@@ -164,7 +176,9 @@ async def _watch_sound(box: Box) -> None:
         fault = box.capture.fault or next(iter(box.line_out.faults), None)
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown, partly=box.capture.fault is None and not box.line_out.dead)
-        box.board.update(input_silent=box.capture.level.silent, sound_notices=tuple(_odd(box)))
+        box.board.update(
+            input_silent=box.capture.level.silent, sound_notices=tuple(_odd(box)), box_notices=_box_notices(box)
+        )
         await asyncio.sleep(SOUND_POLL_S)
 
 
@@ -175,6 +189,10 @@ def _odd(box: Box) -> Iterator[str]:
         yield FEEDBACK
     if any(card.playback.too_loud for card in box.line_out.cards.values()):
         yield TOO_LOUD
+
+
+def _box_notices(box: Box) -> tuple[str, ...]:
+    return () if box.memory.problem is None else (box.memory.problem,)
 
 
 async def _watch_feedback(box: Box) -> None:

@@ -17,12 +17,14 @@ from dataclasses import replace
 from service.board import Board
 from service.concurrency import first_of
 from service.control import Control, Controls
+from service.core.accounts import Accounts
 from service.core.backoff import Backoff
 from service.core.captions import Caption
 from service.core.commands import (
     Acknowledge,
     AcknowledgeOrPrevious,
     Command,
+    End,
     Floor,
     Identify,
     Mute,
@@ -55,11 +57,17 @@ from service.transports import Transport, Transports
 log = logging.getLogger(__name__)
 
 IDENTIFY_S = 10.0
+KEEP_PAID_MIN = 5
 OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
 
 
 class Conductor:
-    """One box's story. Everything runs on the event loop."""
+    """One box's story. Everything runs on the event loop.
+
+    `intent` is what is wanted at the start, and `on_intent` is told when a person changes it. A session that has lasted
+    as long as `accounts` allows is ended, and with `renews` followed by a new one. `on_paid` hears now and then, and at
+    each session's end, what was paid in all. `first_wait_s` passes before the first session, unless a person acts.
+    """
 
     def __init__(
         self,
@@ -70,7 +78,12 @@ class Conductor:
         transports: Transports,
         line_in: LineIn,
         line_out: LineOut,
-        autostart: bool,
+        intent: Intent,
+        accounts: Accounts,
+        renews: bool = False,
+        first_wait_s: float = 0.0,
+        on_intent: Callable[[Intent], None] = lambda intent: None,
+        on_paid: Callable[[float], None] = lambda paid_s: None,
         on_caption: Callable[[Caption], None],
         on_outage: Callable[[Outage], None],
         clock: Callable[[], float] = time.monotonic,
@@ -79,13 +92,15 @@ class Conductor:
         self._board, self._menu = board, menu
         self._sessions, self._transports = sessions, transports
         self._line_in, self._line_out = line_in, line_out
+        self._accounts, self._renews, self._first_wait_s = accounts, renews, first_wait_s
+        self._on_intent, self._on_paid = on_intent, on_paid
         self._on_caption, self._on_outage = on_caption, on_outage
         self._clock, self._chance = clock, chance
         self._phase = Phase.STARTING
         self._fault: Fault | None = None
         self._sound_fault: Fault | None = None
         self._partly = False  # there is sound for some all the same
-        self._intent = Intent(menu.pairs[0], on_air=autostart)
+        self._intent = intent
         self._ask_subscribe = False
         self._talk: Talk | None = None
         self._transport: Transport | None = None
@@ -130,6 +145,7 @@ class Conductor:
                 self._board.update(stuck_buttons=(*others, button) if on else others)
                 return
         self._intend(self._intent.after(command, self._menu, in_session=self._talk is not None))
+        self._on_intent(self._intent)
 
     def _identify(self, on: bool) -> None:
         if self._identified is not None:
@@ -143,8 +159,10 @@ class Conductor:
     def _intend(self, intent: Intent) -> None:
         """From now on this is wanted."""
         before, self._intent = self._intent, intent
-        if before.on_air and not intent.on_air:
-            self._ended.set()
+        if not intent.on_air:
+            self._accounts.off_air()
+            if before.on_air:
+                self._ended.set()
         if self._talk is not None:
             if intent.pair != self._talk.task.wanted:
                 self._talk.task.want(intent.pair)
@@ -160,6 +178,11 @@ class Conductor:
         else:
             talk.task.resume()
             self._line_in.keep()
+
+    @property
+    def accounts(self) -> Accounts:
+        """How long, and how much of it paid."""
+        return self._accounts
 
     @property
     def phase(self) -> Phase:
@@ -185,6 +208,11 @@ class Conductor:
         try:
             while True:
                 await self._until_on_air()
+                if self._first_wait_s:
+                    log.warning("sessions were created moments ago: the next one waits %.1f s", self._first_wait_s)
+                    await self._change_within(self._first_wait_s)
+                    self._first_wait_s = 0.0
+                    continue
                 began_s = self._clock()
                 try:
                     await first_of(self._broadcast(), self._ended.wait())
@@ -268,8 +296,9 @@ class Conductor:
                 token_refused = True
 
     async def _session(self) -> None:
+        self._board.update(session_notice=None)
         self._enter(Phase.CREATING)
-        async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session:
+        async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session, self._accounted():
             self._network_is_there()
             self._enter(Phase.JOINING)
             self._tracks.clear()
@@ -283,6 +312,33 @@ class Conductor:
                     self._talking(link, control, transport.controls) as talk,
                 ):
                     await first_of(link.pump(), talk.hear(), talk.speak(), talk.watch())
+
+    @asynccontextmanager
+    async def _accounted(self) -> AsyncIterator[None]:
+        self._accounts.opened(self._clock())
+        try:
+            yield
+        finally:
+            self._accounts.closed(self._clock())
+            self._on_paid(self._accounts.total_s(self._clock()))
+            self._board.update(session_min=None)
+
+    def _look_at_accounts(self) -> None:
+        """End what has lasted too long; say how long it has lasted, by the minute."""
+        now_s = self._clock()
+        age_s, paid_s = self._accounts.age_s(now_s), self._accounts.total_s(now_s)
+        if age_s is not None and self._board.status.session_min != age_s // 60:
+            self._board.update(session_min=int(age_s // 60))
+            if age_s // 60 % KEEP_PAID_MIN == 0:
+                self._on_paid(paid_s)
+        if self._accounts.overdue(now_s):
+            log.warning("the session has lasted for as long as session.max_session allows")
+            self._accounts.off_air()
+            if self._renews:
+                self._ended.set()
+            else:
+                self.ask(End())
+                self._board.update(session_notice="ended by itself: it had lasted for session.max_session")
 
     def _sink(self, language: str) -> EncodedSink | None:
         self._tracks.add(language)
@@ -321,6 +377,7 @@ class Conductor:
 
     def _look(self, talk: Talk) -> None:
         self._settle(talk)
+        self._look_at_accounts()
         self._look_at_media(talk.link)
 
     def _look_at_media(self, link: RoomLink) -> None:
@@ -343,6 +400,7 @@ class Conductor:
         """Bring phase, board and line-out to what the task says."""
         task, link = talk.task, talk.link
         assert task.wanted is not None
+        self._accounts.running(task.running, self._clock())
         self._intent = replace(self._intent, pair=task.wanted)
         if task.confirmed not in (None, self._board.status.confirmed):
             self._line_out.select(task.confirmed.targets)

@@ -24,6 +24,7 @@ from service.core.errors import BadSettings, NeedsPerson
 from service.core.phase import Phase
 from service.core.status import Fault, as_json, summary
 from service.gpio.pins import Pins
+from service.memory import Memory
 from service.settings import Settings
 from service.settings.watch import Fingerprint
 from service.system import journal, logs
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5  # how often the files are looked at; what is mended holds within 2 s
 RETRY_S = 10.0  # what is not in the files, such as a pin without rights, may have been mended meanwhile
 LAST_GOOD = "last-good.json"
-CLOCKS = "clocks.json"  # of the cards, in ppm: learnt in minutes, and the same tomorrow
 
 
 class Daemon:
@@ -48,7 +48,8 @@ class Daemon:
         self._config, self._environ = config, environ
         self._board = Board()
         self._notifier = Notifier(environ)
-        self._store = Store(environ)
+        self._store = Store.of_unit(environ, "STATE_DIRECTORY")
+        self._memory = Memory(self._store, Store.of_unit(environ, "RUNTIME_DIRECTORY"))
         self._box: Box | None = None
 
     async def run(self) -> None:
@@ -90,10 +91,12 @@ class Daemon:
         self._board.update(phase=Phase.STARTING, fault=None, settings_notice=None)
         async with AsyncExitStack() as stack:
             try:
-                clocks = {name: ppm for name, ppm in self._store.load(CLOCKS).items() if isinstance(ppm, float)}
-                stack.callback(lambda: self._store.save(CLOCKS, clocks))
                 opening = open_box(
-                    loaded, board=self._board, pins=Pins("lgpio"), on_caption=_captions(loaded), clocks=clocks
+                    loaded,
+                    board=self._board,
+                    pins=Pins("lgpio"),
+                    on_caption=_captions(loaded),
+                    memory=self._memory,
                 )
                 box = await stack.enter_async_context(opening)
             except NeedsPerson as mistake:

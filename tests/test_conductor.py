@@ -10,6 +10,7 @@ import pytest
 from service.board import Board
 from service.conductor import Conductor
 from service.control import Controls
+from service.core.accounts import Accounts
 from service.core.commands import (
     Acknowledge,
     AcknowledgeOrPrevious,
@@ -18,6 +19,8 @@ from service.core.commands import (
     Identify,
     Mute,
     NextPair,
+    Pause,
+    Start,
     Stuck,
     ToggleLive,
 )
@@ -31,6 +34,7 @@ from service.core.errors import (
     SessionLost,
     TokenRefused,
 )
+from service.core.intent import Intent
 from service.core.lamps import patterns
 from service.core.languages import LanguagePair, Menu
 from service.core.outages import Outage
@@ -46,7 +50,19 @@ SOUND = Fault(FaultCode.SOUND_IN, "SoundCardLost", "the card is gone")
 class Stage:
     """A conductor among fakes."""
 
-    def __init__(self, *, autostart: bool, control: str, transport: str, pairs: tuple[LanguagePair, ...]) -> None:
+    def __init__(
+        self,
+        *,
+        autostart: bool = True,
+        control: str = "datachannel",
+        transport: str = "webrtc",
+        pairs: tuple[LanguagePair, ...] = (ES, FR),
+        max_session_s: float | None = None,
+        renews: bool = False,
+        first_wait_s: float = 0.0,
+    ) -> None:
+        self.intents: list[Intent] = []
+        self.paid: list[float] = []
         self.world, self.board = World(), Board()
         self.line_in, self.line_out = FakeLineIn(), FakeLineOut()
         self.captions: list[str] = []
@@ -60,7 +76,12 @@ class Stage:
             ),
             line_in=self.line_in,
             line_out=self.line_out,
-            autostart=autostart,
+            intent=Intent(pairs[0], on_air=autostart),
+            accounts=Accounts(max_session_s=max_session_s),
+            renews=renews,
+            first_wait_s=first_wait_s,
+            on_intent=self.intents.append,
+            on_paid=self.paid.append,
             on_caption=lambda caption: self.captions.append(caption.text),
             on_outage=self.outages.append,
             clock=asyncio.get_running_loop().time,
@@ -93,8 +114,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(*, autostart: bool = True, control: str = "datachannel", transport: str = "webrtc", pairs=(ES, FR)):
-    one = Stage(autostart=autostart, control=control, transport=transport, pairs=pairs)
+async def stage(**given):
+    one = Stage(**given)
     try:
         yield one
     finally:
@@ -693,3 +714,94 @@ async def test_a_closed_socket_with_nobody_in_the_room_is_a_lost_session():
         box.world.sockets[-1].close()
         await box.until(Phase.WAITING, limit_s=20)
         assert "does not answer" in box.status.fault.detail
+
+
+# -- how long, and what it costs --------------------------------------------------------------------------------------
+
+
+@story
+async def test_what_a_person_wants_is_told_and_what_happens_by_itself_is_not():
+    async with stage(autostart=False) as box:
+        box.conductor.ask(NextPair())
+        box.conductor.ask(Start())
+        await box.until(Phase.LIVE)
+        box.world.links[-1].lose(LinkLost("the room is gone"))
+        await box.until(Phase.WAITING)
+        await box.until(Phase.LIVE)
+        assert box.intents == [Intent(FR), Intent(FR, on_air=True)]
+        box.conductor.ask(Mute())
+        box.conductor.ask(Pause())
+        assert box.intents[2:] == [Intent(FR, on_air=True, paused=True)]
+    assert len(box.intents) == 3  # being stopped is no wish
+
+
+@story
+async def test_only_what_is_translated_is_paid():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        began_s, clock = asyncio.get_running_loop().time(), asyncio.get_running_loop().time
+        await asyncio.sleep(100)
+        box.conductor.ask(Pause())
+        await box.until(Phase.PAUSED)
+        paid_s = clock() - began_s
+        await asyncio.sleep(1000)
+        assert box.conductor.accounts.paid_s(clock()) == pytest.approx(paid_s, abs=0.6)
+        assert box.status.session_min == 18 and "session 0 h 18 min" in summary(box.status)
+        box.conductor.ask(Start())
+        await box.until(Phase.LIVE)
+        await asyncio.sleep(50)
+        box.conductor.ask(End())
+        await box.until(Phase.READY)
+        assert box.paid[-1] == pytest.approx(paid_s + 50, abs=3)
+        assert box.status.session_min is None
+
+
+@story
+async def test_a_session_that_nobody_ended_ends_by_itself_and_says_so():
+    async with stage(max_session_s=3600) as box:
+        await box.until(Phase.LIVE)
+        await asyncio.sleep(3000)
+        box.world.links[-1].lose(LinkLost("the room is gone"))  # which does not begin the time anew
+        await box.until(Phase.LIVE)
+        await box.until(Phase.READY, 700)
+        assert box.said[-3:] == ["end_task", "leave", "delete"] and "session.max_session" in summary(box.status)
+        assert box.intents == [Intent(ES)]
+        box.conductor.ask(Start())
+        await box.until(Phase.LIVE)
+        assert "session.max_session" not in summary(box.status)
+        await asyncio.sleep(3000)
+        assert box.status.phase is Phase.LIVE
+
+
+@story
+async def test_a_box_that_is_always_on_begins_a_new_session_instead():
+    async with stage(max_session_s=3600, renews=True) as box:
+        await box.until(Phase.LIVE)
+        await asyncio.sleep(3700)
+        await box.until(Phase.LIVE)
+        assert box.said.count("create") == box.said.count("delete") + 1 == 2 and not box.intents
+
+
+@story
+async def test_ended_and_begun_anew_in_one_moment():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.ask(End())
+        box.conductor.ask(Start())
+        await asyncio.sleep(5)
+        assert box.status.phase is Phase.LIVE
+        assert box.said.count("create") == box.said.count("delete") + 1 == 2
+
+
+@story
+async def test_after_a_crash_loop_the_first_session_waits_but_for_nobody_who_asks():
+    async with stage(first_wait_s=8.0) as box:
+        await asyncio.sleep(7.9)
+        assert box.said == []
+        await asyncio.sleep(0.2)
+        assert box.said[0] == "create"
+    async with stage(first_wait_s=8.0) as box:
+        await asyncio.sleep(1)
+        box.conductor.ask(ToggleLive())
+        await asyncio.sleep(0.1)
+        assert box.said[0] == "create"

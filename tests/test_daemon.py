@@ -279,3 +279,46 @@ def test_two_daemons_do_not_share_a_socket(start, tmp_path):
     assert second.wait(10) == 0
     second.stderr.close()
     assert one.status()["phase"] == "ready" and os.path.exists(one.socket)
+
+
+def test_a_crash_leaves_no_session_behind_and_costs_no_more_than_a_few(start, world):
+    """kill -9 again and again, as systemd would start it again: what was left open is deleted before the next one."""
+    one, before = start(ALWAYS), len(world.seen())
+    one.until("live")
+    until_s = time.monotonic() + 12
+    while time.monotonic() < until_s:
+        one.stop(signal.SIGKILL)
+        one = start(ALWAYS)
+        until(lambda box=one: box.status() is not None, "an answer")
+        time.sleep(0.5)
+    one.until("live", 40)
+    events = [what for what in world.seen()[before:] if what in ("created", "deleted")]
+    assert events == ["created", *["deleted", "created"] * events.count("deleted")]
+    assert 2 <= events.count("created") <= 6  # 0, 1, 2, 4, 8 s apart
+    assert "an earlier process left open is deleted first" in one.log.read_text()
+    assert one.stop()[0] == 0
+    assert json.loads((one.folder / "sessions.json").read_text())["open"] == {}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_box_that_resumes_is_as_it_was_left(start, how):
+    resume = '[box]\nautostart = "resume"'
+    one = start(resume)
+    assert one.until("ready")["paid_s"]["total"] == 0
+    (one.folder / "intent.json").write_text('{"pair": "EN to FR", "on_air": true, "paused": false}')
+    one.stop(how)
+    one = start(resume)
+    assert one.until("live")["confirmed"] == "EN to FR"
+    time.sleep(1.5)
+    one.stop()
+    paid_s = json.loads((one.folder / "paid.json").read_text())["paid_s"]
+    again = start(resume).until("live")
+    assert again["paid_s"]["total"] >= paid_s >= 1.4 and again["session_age_s"] < 10
+
+
+def test_a_state_directory_that_cannot_be_written_is_told_and_nothing_else(start, tmp_path):
+    one = start(ALWAYS, STATE_DIRECTORY=str(tmp_path / "gone"))
+    one.until("live")
+    (tmp_path / "gone").write_text("no directory")
+    one.stop()
+    assert "cannot be written" in one.log.read_text()

@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from service.core.errors import CloudUnreachable, FaultCode, ServiceError
+from service.core.ports import OpenSessions
 from service.core.problems import error_for, parse_problems, retry_after_s
 from service.core.session import (
     ENCRYPTED,
@@ -24,6 +25,7 @@ from service.core.session import (
     SessionRequest,
     claims,
     created_id,
+    owner_of,
     parse_created,
 )
 
@@ -45,7 +47,8 @@ class SessionClient:
 
     `timeout_s` bounds one request with its whole answer, `connect_timeout_s` its connection. A stop while the answer
     is in flight waits `in_flight_wait_s` for it, so that the session can be deleted; a DELETE takes `delete_timeout_s`
-    at most and is tried once. Redirects are never followed.
+    at most and is tried once. Redirects are never followed. What `kept` says was left open by an earlier process is
+    deleted before the first session is created.
     """
 
     def __init__(
@@ -58,8 +61,11 @@ class SessionClient:
         connect_timeout_s: float = 5.0,
         in_flight_wait_s: float = 1.0,
         delete_timeout_s: float = 5.0,
+        kept: OpenSessions | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
+        self._kept, self._owner = kept, owner_of(credentials)
+        self._left_over = {} if kept is None else kept.left_over()
         self._base_url = URL(base_url)
         self._credentials = credentials
         self._request = request
@@ -72,9 +78,12 @@ class SessionClient:
     @asynccontextmanager
     async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
         """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""
+        await self._delete_what_was_left()
         wish = replace(self._request, publisher_can_subscribe=True) if publisher_can_subscribe else self._request
         answer = await self._create(wish)
         session_id = created_id(answer.body)
+        if session_id is not None and self._kept is not None:
+            self._kept.opened(session_id, self._owner)
         try:
             session = parse_created(
                 answer.status,
@@ -89,6 +98,21 @@ class SessionClient:
         finally:
             if session_id is not None:
                 await self._delete(session_id)
+
+    async def _delete_what_was_left(self) -> None:
+        """Once: later ones are our own."""
+        left, self._left_over = self._left_over, {}
+        for session_id, owner in left.items():
+            if owner == self._owner:
+                _LOG.warning("a session that an earlier process left open is deleted first")
+                await self._delete(session_id)
+            else:
+                _LOG.warning("a session that was left open belongs to other credentials and is left to lapse")
+                self._closed(session_id)
+
+    def _closed(self, session_id: str) -> None:
+        if self._kept is not None:
+            self._kept.closed(session_id)
 
     async def _create(self, wish: SessionRequest) -> _Answer:
         post = asyncio.create_task(self._post_with_fallback(wish))
@@ -140,6 +164,7 @@ class SessionClient:
             raise
         finally:
             delete.cancel()
+            self._closed(session_id)
 
     async def _delete_once(self, session_id: str) -> None:
         path = f"sessions/{quote(session_id, safe='')}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+RECENT_S = 120.0
 
 
 @dataclass(slots=True)
@@ -26,3 +29,12 @@ class Backoff:
         """The last try ran this long before it was lost."""
         if duration_s >= self.good_s:
             self._tries = 0
+
+
+def wait_of_a_crash_loop_s(created_s: Sequence[float], now_s: float, *, cap_s: float = 15.0) -> float:
+    """How long a process that has just begun waits before it asks for a session, by when the last ones were created:
+    as if it had been one process, whose tries come slower and slower. One that was started once does not wait."""
+    recent = [at_s for at_s in created_s if 0 <= now_s - at_s < RECENT_S]
+    if not recent:
+        return 0.0
+    return max(0.0, max(recent) + min(cap_s, 0.5 * 2.0 ** len(recent)) - now_s)

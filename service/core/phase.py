@@ -26,9 +26,10 @@ STEPS: dict[Phase, frozenset[Phase]] = {
     Phase.READY: frozenset({Phase.CREATING, Phase.FAULT}),
     Phase.CREATING: frozenset({Phase.JOINING, Phase.READY, Phase.WAITING, Phase.FAULT}),
     Phase.JOINING: frozenset({Phase.PREPARING, Phase.CREATING, Phase.READY, Phase.WAITING, Phase.FAULT}),
-    Phase.PREPARING: frozenset({Phase.LIVE, Phase.PAUSED, Phase.READY, Phase.WAITING, Phase.FAULT}),
-    Phase.LIVE: frozenset({Phase.PAUSED, Phase.PREPARING, Phase.READY, Phase.WAITING, Phase.FAULT}),
-    Phase.PAUSED: frozenset({Phase.LIVE, Phase.PREPARING, Phase.READY, Phase.WAITING, Phase.FAULT}),
+    # From a session to the next one: it had lasted for long enough, or somebody ended it and began anew at once.
+    Phase.PREPARING: frozenset({Phase.CREATING, Phase.LIVE, Phase.PAUSED, Phase.READY, Phase.WAITING, Phase.FAULT}),
+    Phase.LIVE: frozenset({Phase.CREATING, Phase.PAUSED, Phase.PREPARING, Phase.READY, Phase.WAITING, Phase.FAULT}),
+    Phase.PAUSED: frozenset({Phase.CREATING, Phase.LIVE, Phase.PREPARING, Phase.READY, Phase.WAITING, Phase.FAULT}),
     # A room that could not be heard comes back where it was.
     Phase.WAITING: frozenset({Phase.CREATING, Phase.PREPARING, Phase.LIVE, Phase.PAUSED, Phase.READY, Phase.FAULT}),
     Phase.FAULT: frozenset({Phase.CREATING, Phase.READY, Phase.WAITING}),

@@ -66,6 +66,19 @@ class Sessions(Protocol):
         seed does not know (palabra-api 1.2). Raises Retryable or NeedsPerson."""
 
 
+class OpenSessions(Protocol):
+    """Remembers which sessions are open, for the process that comes after a crash."""
+
+    def opened(self, session_id: str, owner: str) -> None:
+        """The cloud has created it; `owner` stands for the credentials and tells nothing of them."""
+
+    def closed(self, session_id: str) -> None:
+        """It is deleted, or nobody will try again."""
+
+    def left_over(self) -> dict[str, str]:
+        """What an earlier process left open, with its owner."""
+
+
 class RoomLink(Protocol):
     """One joined room, from join to leave, however often the way there has to be mended."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,6 +54,11 @@ class ApiKey:
 
 
 Credentials = ClientPair | ApiKey
+
+
+def owner_of(credentials: Credentials) -> str:
+    """The same text for the same credentials, and nothing else: whoever reads it can only try out guesses, slowly."""
+    return hashlib.scrypt("\n".join(credentials.secrets()).encode(), salt=b"boothd", n=2**12, r=8, p=1, dklen=8).hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Status:
     notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
     sound_notices: tuple[str, ...] = ()  # of line-in and line-out
     settings_notice: str | None = None  # the settings file was changed and is not what runs
+    session_notice: str | None = None  # why the last one ended by itself
+    session_min: int | None = None  # how old the session is, in whole minutes
     box_notices: tuple[str, ...] = ()  # of the board and its storage: power, heat, what cannot be kept
     refusal: str | None = None  # why the pair that was wanted last is not the one that runs
     stuck_buttons: tuple[str, ...] = ()
@@ -83,6 +85,8 @@ def summary(status: Status) -> str:
         parts.append("sound over the WebSocket")
     if status.control is not None:
         parts.append(f"control by {status.control}")
+    if status.session_min is not None:
+        parts.append(f"session {status.session_min // 60} h {status.session_min % 60} min")
     if status.fault is not None:
         parts.append(f"{status.fault.name} (code {status.fault.code}): {status.fault.detail}")
     parts += _notices(status)
@@ -93,7 +97,8 @@ def summary(status: Status) -> str:
 
 def _notices(status: Status) -> list[str]:
     shown = status if status.phase is Phase.LIVE else replace(status, input_silent=False)
-    return [*status.notices, *status.sound_notices, *shown.attention]
+    ended = () if status.session_notice is None else (status.session_notice,)
+    return [*ended, *status.notices, *status.sound_notices, *shown.attention]
 
 
 def as_json(status: Status) -> dict[str, Any]:

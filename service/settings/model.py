@@ -11,7 +11,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     Strict,
@@ -39,15 +38,9 @@ def _schema(number: int) -> int:
     return number
 
 
-def _autostart(value: object) -> object:
-    if value == "resume":
-        raise ValueError('"resume" is not there yet; write "off" or "always"')
-    return value
-
-
 class Box(Section):
     name: Text = "boothd"
-    autostart: Annotated[Literal["off", "always"], BeforeValidator(_autostart)] = "off"
+    autostart: Literal["off", "always", "resume"] = "off"
 
 
 class Palabra(Section):
@@ -64,6 +57,9 @@ class Session(Section):
         default=20.0, alias="transport_fallback_after"
     )
     publisher_can_subscribe: bool = False
+    max_session_s: Annotated[float, Duration("1m", "720h", per_s=True)] | None = Field(
+        default=None, alias="max_session"
+    )
     end_timeout_s: Annotated[float, Duration("100ms", "10s", per_s=True)] = Field(default=2.0, alias="end_timeout")
 
 

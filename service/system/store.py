@@ -1,4 +1,4 @@
-"""Small facts that outlive the process, in systemd's state directory."""
+"""Small facts that outlive the process: in systemd's state directory for good, in its runtime one until a reboot."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """One JSON file per name, replaced whole. Without STATE_DIRECTORY nothing is kept. Never raises."""
+    """One JSON file per name, replaced whole, for its owner alone. Without a directory nothing is kept. Never raises;
+    `problem` says what went wrong with the last write, None when it went well."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        directory = environ.get("STATE_DIRECTORY", "").split(":")[0]
-        self._directory = Path(directory) if directory else None
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self.problem: str | None = None
+
+    @classmethod
+    def of_unit(cls, environ: Mapping[str, str], variable: str) -> Store:
+        """In the first directory that systemd names in this variable, such as STATE_DIRECTORY."""
+        directory = environ.get(variable, "").split(":")[0]
+        return cls(Path(directory) if directory else None)
 
     def load(self, name: str) -> dict[str, Any]:
         """What was saved last; empty when nothing was, or when it cannot be read."""
@@ -36,16 +43,24 @@ class Store:
     def save(self, name: str, data: Mapping[str, Any]) -> None:
         """Replace it at once or not at all; the card is not written when nothing has changed."""
         if self._directory is None or self.load(name) == data:
+            self.problem = None
             return
         path = self._directory / name
         new = path.with_suffix(".new")
         try:
-            with new.open("w", encoding="utf-8") as file:
+            with open(new, "w", encoding="utf-8", opener=_for_the_owner) as file:
                 json.dump(data, file)
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
+            self.problem = None
         except OSError as problem:
-            log.warning("%s cannot be written (%s)", path, problem.strerror)
+            if self.problem is None:
+                log.warning("%s cannot be written (%s)", path, problem.strerror)
+            self.problem = f"{path} cannot be written ({problem.strerror}): mend or empty its disk"
             with contextlib.suppress(OSError):
                 new.unlink()
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -14,8 +14,10 @@ from dataclasses import replace
 from service.board import Board
 from service.conductor import Conductor
 from service.control import Controls
+from service.core.accounts import Accounts
 from service.core.audio import EncodedFrame
 from service.core.errors import Cause, CloudUnreachable
+from service.core.intent import Intent
 from service.core.languages import LanguagePair, Menu
 from service.core.outages import Outage
 from service.core.phase import Phase
@@ -114,7 +116,8 @@ class Booth:
             ),
             line_in=self.line_in,
             line_out=self.line_out,
-            autostart=True,
+            intent=Intent(ES, on_air=True),
+            accounts=Accounts(),
             on_caption=lambda caption: None,
             on_outage=self.outages.append,
         )

@@ -89,6 +89,10 @@ def test_the_control_socket_stands_in_the_runtime_directory():
     assert values("WorkingDirectory") == [f"/run/{runtime}"]
 
 
+def test_what_is_kept_for_the_process_after_a_crash_outlives_the_restart():
+    assert values("RuntimeDirectoryPreserve") == ["restart"]
+
+
 def test_a_hang_is_over_in_15_s_and_the_end_has_time_for_the_farewell():
     assert seconds("WatchdogSec") + seconds("RestartSec") < 15
     assert seconds("TimeoutStopSec") > Settings().session.end_timeout_s + 1

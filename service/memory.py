@@ -1,0 +1,105 @@
+"""What the box remembers. Over a power cut: what people wanted, what was paid, the cards' clocks. Over a crash: the
+session that is still open, and when the last ones were created."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Literal
+
+from service.core.backoff import RECENT_S, wait_of_a_crash_loop_s
+from service.core.intent import Intent
+from service.core.languages import Menu
+from service.system.store import Store
+
+INTENT = "intent.json"
+PAID = "paid.json"
+CLOCKS = "clocks.json"  # of the cards, in ppm: learnt in minutes, and the same tomorrow
+SESSIONS = "sessions.json"
+
+Autostart = Literal["off", "always", "resume"]
+
+
+class Memory:
+    """`state` outlives the power, `runtime` the process; both may keep nothing. Nothing here raises.
+
+    Promises `core.ports.OpenSessions`. Ids of sessions are secrets: they stand in `runtime` alone.
+    """
+
+    def __init__(
+        self, state: Store | None = None, runtime: Store | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._state, self._runtime = state or Store(None), runtime or Store(None)
+        self._clock = clock  # the same for every process until the machine is booted anew
+        kept = self._runtime.load(SESSIONS)
+        self._open = {str(key): str(owner) for key, owner in _mapping(kept.get("open")).items()}
+        self._created_s = [float(at_s) for at_s in _list(kept.get("created_s")) if isinstance(at_s, int | float)]
+        ppm = self._state.load(CLOCKS)
+        self.clocks: MutableMapping[str, float] = {key: value for key, value in ppm.items() if isinstance(value, float)}
+
+    @property
+    def problem(self) -> str | None:
+        """What cannot be kept, and why."""
+        return self._state.problem or self._runtime.problem
+
+    # -- over a power cut
+
+    def intent(self, menu: Menu, autostart: Autostart) -> Intent:
+        """What is wanted at the start: what people wanted last, if the box is to resume."""
+        first = Intent(menu.pairs[0], on_air=autostart == "always")
+        if autostart != "resume":
+            return first
+        kept = self._state.load(INTENT)
+        pair = next((pair for pair in menu.pairs if pair.name == kept.get("pair")), first.pair)
+        return Intent(pair, on_air=kept.get("on_air") is True, paused=kept.get("paused") is True)
+
+    def keep_intent(self, intent: Intent) -> None:
+        """A person has changed it."""
+        self._state.save(INTENT, {"pair": intent.pair.name, "on_air": intent.on_air, "paused": intent.paused})
+
+    @property
+    def paid_s(self) -> float:
+        """Seconds of translation that were paid, ever."""
+        paid_s = self._state.load(PAID).get("paid_s")
+        return float(paid_s) if isinstance(paid_s, int | float) and paid_s > 0 else 0.0
+
+    def keep_paid(self, paid_s: float) -> None:
+        """So much now."""
+        self._state.save(PAID, {"paid_s": round(paid_s, 1)})
+
+    def keep_clocks(self) -> None:
+        """What was learnt of the cards."""
+        self._state.save(CLOCKS, self.clocks)
+
+    # -- over a crash
+
+    def opened(self, session_id: str, owner: str) -> None:
+        """The cloud has created this session for these credentials, which `owner` stands for."""
+        now_s = self._clock()
+        self._created_s = [*(at_s for at_s in self._created_s if now_s - at_s < RECENT_S), now_s]
+        self._open[session_id] = owner
+        self._keep_sessions()
+
+    def closed(self, session_id: str) -> None:
+        """It is deleted, or nobody will try again."""
+        self._open.pop(session_id, None)
+        self._keep_sessions()
+
+    def left_over(self) -> dict[str, str]:
+        """The sessions that an earlier process did not close, each with its owner."""
+        return dict(self._open)
+
+    def wait_s(self) -> float:
+        """How long to wait before a session is asked for, after crashes that came soon after one was created."""
+        return wait_of_a_crash_loop_s(self._created_s, self._clock())
+
+    def _keep_sessions(self) -> None:
+        self._runtime.save(SESSIONS, {"open": self._open, "created_s": self._created_s})
+
+
+def _mapping(value: object) -> dict[object, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
