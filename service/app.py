@@ -110,7 +110,7 @@ async def open_box(
             [FeedbackCheck(capture.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )
-        routes = table(status=box.picture, levels=box.levels, devices=box.devices, tone=box.tone)
+        routes = table(box, watch=board.watched)
         await stack.enter_async_context(server.serve(server.application(routes), box.socket))
         with _settled(board):
             yield box

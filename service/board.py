@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,19 @@ class Board:
     def unwatch(self, watcher: Callable[[Status, Status], None]) -> None:
         """Call it no more."""
         self._watchers.remove(watcher)
+
+    @contextmanager
+    def watched(self, changed: Callable[[], None]) -> Iterator[None]:
+        """Call it at every change until the end of the block."""
+
+        def watcher(_: Status, __: Status) -> None:
+            changed()
+
+        self.watch(watcher)
+        try:
+            yield
+        finally:
+            self.unwatch(watcher)
 
     async def until(self, condition: Callable[[Status], bool]) -> None:
         """Wait until the status meets the condition; it may have changed again when this returns."""

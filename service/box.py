@@ -16,6 +16,8 @@ from service.board import Board
 from service.cloud.audio_socket import AudioSockets
 from service.conductor import Conductor
 from service.core import lamps as lamp_table
+from service.core.commands import Command
+from service.core.languages import Menu
 from service.core.phase import Phase
 from service.core.routes import channel_names
 from service.core.status import Fault, as_json
@@ -34,7 +36,7 @@ from service.sound.line_out import Card, LineOut
 from service.sound.tone import Tone
 from service.system.addresses import host_addresses
 from service.web.answers import Broken, Refused
-from service.web.routes import ToneOrder
+from service.web.orders import ToneOrder
 
 LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
@@ -102,6 +104,14 @@ class Box:
     def devices(self) -> dict[str, Any]:
         """Every sound device of the machine, and what is used here, as JSON data. Reads files."""
         return pictures.devices(self.settings, line_in=self.capture, line_out=self.line_out)
+
+    def menu(self) -> Menu:
+        """The pairs of the LANG button."""
+        return self.settings.menu()
+
+    def ask(self, command: Command) -> None:
+        """A wish, from wherever it comes."""
+        self.conductor.ask(command)
 
     def tone(self, order: ToneOrder) -> None:
         """Play a test tone, or end it. Raises Refused where people would hear it unasked, or nobody would."""

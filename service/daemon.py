@@ -148,12 +148,7 @@ class Daemon:
             except NeedsPerson as problem:
                 log.warning("no lamps: %s", problem)
             try:
-                routes = table(
-                    status=lambda: as_json(self._board.status),
-                    levels=_no_sound,
-                    devices=lambda: pictures.devices(None),
-                    tone=_no_sound,
-                )
+                routes = table(_Fault(self._board), watch=self._board.watched)
                 app = server.application(routes)
                 await stack.enter_async_context(server.serve(app, Path(last_good.http.socket)))
             except BadSettings as problem:
@@ -179,8 +174,22 @@ def _to_show_faults(loaded: Settings) -> dict[str, Any]:
     return {"lamps": loaded.lamps.model_dump(mode="json"), "http": loaded.http.model_dump(mode="json")}
 
 
-def _no_sound(_: object = None) -> NoReturn:
-    raise Unavailable("the box holds no sound device while its settings cannot be used: see its status")
+class _Fault:
+    """What is served of a box whose settings cannot be used; promises `web.routes.Served`."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def picture(self) -> dict[str, Any]:
+        return as_json(self._board.status)
+
+    def devices(self) -> dict[str, Any]:
+        return pictures.devices(None)
+
+    def levels(self, _: object = None) -> NoReturn:
+        raise Unavailable("the box does nothing while its settings cannot be used: see its status")
+
+    menu = tone = ask = levels
 
 
 def _captions(loaded: Settings) -> Callable[[Caption], None]:

@@ -13,7 +13,7 @@ from service.core.errors import SoundCardMissing
 from service.core.phase import Phase
 from service.core.routes import Route
 from service.web.answers import Broken, Refused
-from service.web.routes import ToneOrder
+from service.web.orders import ToneOrder
 from tests.fakes.desk import Desk
 from tests.fakes.sound import FakeOutput
 

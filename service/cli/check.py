@@ -8,8 +8,8 @@ import sys
 
 from service import settings
 from service.cli import options as common
-from service.cli.exits import CONFIGURATION, OK
 from service.core.errors import BadSettings
+from service.core.exit_codes import CONFIGURATION, OK
 
 HELP = "show the effective settings, or every mistake in them"
 

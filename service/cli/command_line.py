@@ -8,12 +8,17 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from service.cli import check, demo, devices, levels, run, sandbox, status, tone
-from service.cli.exits import USAGE
+from service.cli import check, demo, devices, levels, orders, run, sandbox, status, tone
+from service.core import exit_codes
+from service.core.exit_codes import USAGE
 
-VERBS = (run, check, status, devices, levels, tone, demo, sandbox)
+VERBS: dict[str, Any] = {
+    **{"run": run, "check": check, "status": status},
+    **orders.VERBS,
+    **{"devices": devices, "levels": levels, "tone": tone, "demo": demo, "sandbox": sandbox},
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,11 +51,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="boothd", description="An interpretation booth in a box.")
+    codes = ", ".join(f"{code} {words}" for code, words in exit_codes.WORDS.items())
+    parser = _Parser(prog="boothd", description="An interpretation booth in a box.", epilog=f"Exit codes: {codes}.")
     verbs = parser.add_subparsers(metavar="VERB")
-    for verb in VERBS:
-        name = verb.__name__.rpartition(".")[2]
+    for name, verb in VERBS.items():
         one = verbs.add_parser(name, help=verb.HELP)
         verb.add_options(one)
-        one.set_defaults(run=verb.run)
+        one.set_defaults(run=verb.run, verb=name)
     return parser

@@ -1,4 +1,4 @@
-"""The exit codes of `boothd` (appliance 5.5), and which error ends in which."""
+"""Which error of a verb ends in which exit code, and what is said of it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Coroutine
 from typing import Any, TextIO
 
 from service.core.errors import BadSettings, SoundCardLost, SoundCardMissing
+from service.core.exit_codes import (
+    AUDIO_DEVICE,
+    CONFIGURATION,
+    NOT_REACHABLE,
+    OK,
+    PERMISSION,
+    REFUSED_ARGUMENT,
+    TRY_AGAIN,
+)
 from service.web.answers import Refused
 from service.web.client import Declined, NoAccess, NotReachable
-
-OK = 0
-USAGE = 1
-REFUSED_ARGUMENT = 2
-NOT_REACHABLE = 3
-AUDIO_DEVICE = 6
-PERMISSION = 8
-TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
-CONFIGURATION = 78  # EX_CONFIG
 
 _CODES: dict[type[Exception], int] = {
     BadSettings: CONFIGURATION,
@@ -31,6 +31,16 @@ _CODES: dict[type[Exception], int] = {
     Declined: REFUSED_ARGUMENT,
     Refused: REFUSED_ARGUMENT,
 }
+
+
+class Failed(Exception):
+    """It was asked for, and did not come about."""
+
+    def __init__(self, sentence: str, code: int) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 _STATUSES = {502: AUDIO_DEVICE, 503: TRY_AGAIN}  # of what the daemon declines
 
 
@@ -40,6 +50,9 @@ def code_of(verb: str, work: Coroutine[Any, Any, None]) -> int:
         asyncio.run(work)
     except KeyboardInterrupt:
         pass
+    except Failed as failure:
+        print(f"boothd {verb}: {failure}", file=sys.stderr)
+        return failure.code
     except BrokenPipeError:
         _hush(sys.stdout)  # Python writes to it once more at its end
     except tuple(_CODES) as problem:

@@ -7,7 +7,7 @@ import asyncio
 import os
 
 from service.cli import options as common
-from service.cli.exits import OK
+from service.core.exit_codes import OK
 
 HELP = "the daemon"
 

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from service.cli.exits import OK, REFUSED_ARGUMENT
+from service.core.exit_codes import OK, REFUSED_ARGUMENT
 
 HELP = "our own small Palabra"
 

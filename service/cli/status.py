@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from service.cli import options as common
 from service.cli.exits import code_of
-from service.web.client import fetch
+from service.web.client import fetch, follow
 
+CLEAR = "\x1b[H\x1b[2J"
 HELP = "what the running daemon says of itself"
 
 
@@ -18,6 +20,7 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     common.add_config(verb)
     common.add_socket(verb)
     verb.add_argument("--json", action="store_true", help="everything, as JSON")
+    verb.add_argument("--watch", action="store_true", help="again after every change, until Ctrl-C")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,26 +29,63 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _show(options: argparse.Namespace) -> None:
-    picture = await fetch(common.socket_of(options), "/v1/status")
-    print(json.dumps(picture, indent=2, ensure_ascii=False) if options.json else _told(picture))
+    socket = common.socket_of(options)
+    if not options.watch:
+        picture = await fetch(socket, "/v1/status")
+        print(json.dumps(picture, indent=2, ensure_ascii=False) if options.json else _told(picture))
+        return
+    async for picture in follow(socket, "/v1/events"):
+        if options.json:
+            print(json.dumps(picture, ensure_ascii=False), flush=True)
+        elif sys.stdout.isatty():
+            print(f"{CLEAR}{_told(picture)}", flush=True)
+        else:
+            print(f"{_told(picture)}\n", flush=True)
 
 
 def _told(picture: dict[str, Any]) -> str:
     """The picture for a person, a fact a line."""
-    fault = picture.get("fault")
+    fault, floor = picture.get("fault"), picture.get("floor", {})
     rows = [
         ("name", picture.get("name")),
         ("phase", picture.get("phase")),
         ("wanted", picture.get("wanted")),
         ("confirmed", picture.get("confirmed")),
         ("control", picture.get("control")),
+        ("session", _session(picture)),
         ("muted", "yes" if picture.get("muted") else "no"),
+        ("floor", "chosen" if floor.get("chosen") else "stands in" if floor.get("fallback") else "no"),
         ("fault", fault and f"{fault['name']} (code {fault['code']}): {fault['detail']}"),
         ("settings", picture.get("settings_notice")),
         *(("notice", notice) for notice in picture.get("notices", ())),
+        *(("lost", lost) for lost in _lost(picture)),
         *((f"{way} level", f"{level['rms_dbfs']} dBFS, peak {level['peak_dbfs']}") for way, level in _levels(picture)),
     ]
     return "\n".join(f"{name:<13} {'-' if value is None else value}" for name, value in rows)
+
+
+def _session(picture: dict[str, Any]) -> str | None:
+    paid = picture.get("paid_s")
+    if paid is None:
+        return None
+    age_s = picture.get("session_age_s")
+    open_for = "none" if age_s is None else duration(age_s)
+    return f"{open_for}; paid {duration(paid['session'])}, ever {duration(paid['total'])}"
+
+
+def duration(seconds: float) -> str:
+    """ "2 h 05 min 09 s", without what is zero in front."""
+    hours, minutes, rest = int(seconds) // 3600, int(seconds) // 60 % 60, int(seconds) % 60
+    if hours:
+        return f"{hours} h {minutes:02d} min {rest:02d} s"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _lost(picture: dict[str, Any]) -> list[str]:
+    """Every card that is not there."""
+    devices = picture.get("devices", {})
+    cards = [devices.get("input", {}), *devices.get("outputs", ())]
+    return [card["lost"] for card in cards if card.get("lost")]
 
 
 def _levels(picture: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:

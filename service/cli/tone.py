@@ -11,10 +11,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from service.cli import options as common
-from service.cli.exits import REFUSED_ARGUMENT, code_of
+from service.cli.exits import code_of
+from service.core.exit_codes import REFUSED_ARGUMENT
 from service.web.answers import sentence
 from service.web.client import send
-from service.web.routes import ToneOrder
+from service.web.orders import ToneOrder
 
 HELP = "a test tone on line-out"
 

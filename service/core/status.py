@@ -109,6 +109,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "menu": [{"name": pair.name, "source": pair.source, "targets": list(pair.targets)} for pair in status.menu],
         "wanted": status.wanted.name if status.wanted else None,
         "confirmed": status.confirmed.name if status.confirmed else None,
+        "refusal": status.refusal,
         "muted": status.muted,
         "floor": {"chosen": status.floor_chosen, "fallback": status.fallback},
         "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},

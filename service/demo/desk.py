@@ -20,6 +20,7 @@ from service.concurrency import first_of
 from service.core import lamps
 from service.core.captions import Caption
 from service.core.errors import CloudUnreachable, FaultCode
+from service.core.exit_codes import OF_FAULTS
 from service.core.phase import Phase
 from service.core.status import Status
 from service.demo.fingers import Fingers, keyboard
@@ -37,15 +38,6 @@ NEVER_LIVE_S = 30.0
 GIVE_UP_S = 3.0  # a fault that stands so long before the first LIVE will not go away by itself
 TAIL_S = 2.5  # silence after the last translation; recognising and speaking one takes 0.5 s
 LOOK_S = 0.1
-# appliance 5.5
-EXIT_CODES = {
-    FaultCode.NETWORK: 4,
-    FaultCode.CREDENTIALS: 5,
-    FaultCode.SOUND_IN: 6,
-    FaultCode.SOUND_OUT: 6,
-    FaultCode.SERVICE: 4,
-    FaultCode.BOX: 78,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +64,7 @@ async def run(options: Options) -> int:
             return await _Desk(options, sandbox).run()
     except CloudUnreachable as problem:
         sys.stderr.write(f"boothd demo: {problem}\n")
-        return EXIT_CODES[FaultCode.NETWORK]
+        return OF_FAULTS[FaultCode.NETWORK]
 
 
 class _Desk:
@@ -226,7 +218,7 @@ class _Desk:
         if self._report.first_live_s is not None and status.phase not in (Phase.FAULT, Phase.WAITING):
             return 0
         sys.stderr.write(f"boothd demo: {status.fault.detail if status.fault else 'it never went live'}\n")
-        return EXIT_CODES[status.fault.code if status.fault else FaultCode.NETWORK]
+        return OF_FAULTS[status.fault.code if status.fault else FaultCode.NETWORK]
 
     def _write(self, box: Box) -> None:
         report = self._report.write(frames=box.frames(), xruns=box.xruns())

@@ -6,16 +6,22 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from service.concurrency import first_of
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Picture = Callable[[], dict[str, Any]]
+Watch = Callable[[Callable[[], None]], AbstractContextManager[None]]  # calls back at every change
 
 CLOSING = web.AppKey("closing", asyncio.Event)
 STUCK_S = 5.0
+SOONEST_S = 0.05  # what changes sooner is one change
+STILL_HERE_S = 15.0
 
 
 class Refused(Exception):
@@ -83,9 +89,34 @@ def stream(picture: Picture, *, every_s: float) -> Handler:
     return answer
 
 
-def command(body: type[B], obey: Callable[[B], None]) -> Handler:
+def events(picture: Picture, watch: Watch) -> Handler:
+    """The picture, and again after each change, as server-sent events; a comment now and then, so that both ends notice
+    when the other is gone. Who reads slowly gets fewer of them, not old ones."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        changed, closing = asyncio.Event(), request.app[CLOSING]
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionResetError, TimeoutError), watch(changed.set):
+            said = f"data: {json.dumps(picture())}\n\n"
+            while not closing.is_set():
+                async with asyncio.timeout(STUCK_S):
+                    await response.write(said.encode())
+                await asyncio.sleep(SOONEST_S)
+                said = ":\n\n"
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STILL_HERE_S):
+                        await first_of(changed.wait(), closing.wait())
+                    changed.clear()
+                    said = f"data: {json.dumps(picture())}\n\n"
+        return response
+
+    return answer
+
+
+def command(body: type[B], obey: Callable[[B], dict[str, Any] | None]) -> Handler:
     """A POST of JSON (nothing else: a web page of another origin cannot send that unasked); the answer says what was
-    understood, the defaults included."""
+    understood, the defaults included, and what `obey` says of the box."""
 
     async def answer(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
@@ -94,8 +125,8 @@ def command(body: type[B], obey: Callable[[B], None]) -> Handler:
             understood = body.model_validate_json(await request.read())
         except ValidationError as mistakes:
             raise web.HTTPBadRequest(text=sentence(mistakes)) from None
-        obey(understood)
-        return web.json_response(understood.model_dump(mode="json"))
+        said = obey(understood) or {}
+        return web.json_response({**understood.model_dump(mode="json"), **said})
 
     return answer
 

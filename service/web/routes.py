@@ -2,38 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from aiohttp import web
-from pydantic import Field
 
-from service.web.answers import Body, Picture, command, current, looked_up, stream
+from service.core import lamp_words
+from service.core.commands import Acknowledge, Command, Floor, Identify, Mute
+from service.core.languages import Menu
+from service.web.answers import Body, Picture, Watch, command, current, events, looked_up, stream
+from service.web.orders import IdentifyOrder, LanguageOrder, Nothing, SessionOrder, Switch, ToneOrder
 
 LEVELS_EVERY_S = 0.1
 
 
-class ToneOrder(Body):
-    """A test tone on line-out: on all its cards, or where one of the settings' routes leads, the first being 1.
+class Served(Protocol):
+    """Who is shown and asked. Each of them may raise `Refused`."""
 
-    The level is that of its peaks. No seconds end the one that sounds.
-    """
+    def picture(self) -> dict[str, Any]:
+        """All there is to show."""
 
-    seconds: float = Field(default=3.0, ge=0, le=60, allow_inf_nan=False)
-    level_dbfs: float = Field(default=-20.0, ge=-80, le=0, allow_inf_nan=False)
-    hz: float = Field(default=440.0, ge=20, le=20_000, allow_inf_nan=False)
-    channel: Literal["left", "right", "both"] | None = None
-    route: int | None = Field(default=None, ge=1)
-    force: bool = False  # also over a translation that people listen to
+    def levels(self) -> dict[str, Any]:
+        """How loud it is."""
+
+    def devices(self) -> dict[str, Any]:
+        """The sound devices; reads files."""
+
+    def tone(self, order: ToneOrder) -> None:
+        """Play it."""
+
+    def menu(self) -> Menu:
+        """The pairs."""
+
+    def ask(self, command: Command) -> None:
+        """Take a wish."""
 
 
-def table(
-    *, status: Picture, levels: Picture, devices: Picture, tone: Callable[[ToneOrder], None]
-) -> tuple[web.RouteDef, ...]:
-    """What is served, and who does it. Each of them may raise `Refused`."""
+def table(served: Served, *, watch: Watch) -> tuple[web.RouteDef, ...]:
+    """What is served."""
+
+    def asks(body: type[Any], told: str, understood: Any) -> _Post:
+        def obey(order: Any) -> dict[str, Any]:
+            served.ask(understood(order))
+            return {told: served.picture()[told]}
+
+        return _Post(body, obey)
+
+    posts = {
+        "/v1/session": asks(SessionOrder, "phase", lambda order: order.command()),
+        "/v1/language": asks(LanguageOrder, "wanted", lambda order: order.command(served.menu())),
+        "/v1/mute": asks(Switch, "muted", lambda order: Mute(order.on)),
+        "/v1/floor": asks(Switch, "floor", lambda order: Floor(order.on)),
+        "/v1/alert/ack": asks(Nothing, "acknowledged", lambda _: Acknowledge()),
+        "/v1/identify": asks(IdentifyOrder, "identifying", lambda order: Identify(order.on)),
+        "/v1/tone": _Post(ToneOrder, served.tone),
+    }
+    schemas: Picture = lambda: {path: post.body.model_json_schema() for path, post in posts.items()}  # noqa: E731
+    pictures: dict[str, Any] = {
+        "/v1/status": current(served.picture),
+        "/v1/events": events(served.picture, watch),
+        "/v1/levels": stream(served.levels, every_s=LEVELS_EVERY_S),
+        "/v1/devices": looked_up(served.devices),
+        "/v1/lamps": current(lamp_words.as_json),
+        "/v1/schema": current(schemas),
+    }
     return (
-        web.get("/v1/status", current(status)),
-        web.get("/v1/levels", stream(levels, every_s=LEVELS_EVERY_S)),
-        web.get("/v1/devices", looked_up(devices)),
-        web.post("/v1/tone", command(ToneOrder, tone)),
+        *(web.get(path, answer) for path, answer in pictures.items()),
+        *(web.post(path, command(post.body, post.obey)) for path, post in posts.items()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    body: type[Body]
+    obey: Any

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from service.web.answers import Broken, Refused, command, current
-from service.web.routes import ToneOrder
+from service.web.orders import ToneOrder
 from service.web.server import application, serve
 from tests.fakes.verbs import Told, Verb
 
