@@ -95,8 +95,8 @@ class TranslationTask:
 
     @property
     def paused(self) -> bool:
-        """Whether the cloud keeps the task without running it."""
-        return self._state is _State.PAUSED
+        """Whether the cloud keeps the task without running it, or need not be asked for one yet."""
+        return self._state is _State.PAUSED or (self._pausing and self._state is _State.ABSENT and self._ask is None)
 
     @property
     def queue_level_ms(self) -> dict[str, int]:

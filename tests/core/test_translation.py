@@ -329,6 +329,15 @@ def test_a_pause_before_the_start_is_confirmed_waits_for_that():
     assert story.until(2.3) == [(2.2, "pause")]
 
 
+def test_what_is_to_begin_with_a_pause_is_paused_and_asks_for_nothing():
+    story = Story(ES)
+    story.task.pause()
+    assert story.until(100) == [] and story.task.paused
+    story.task.resume()
+    assert not story.task.paused
+    assert story.until(100.1) == [(100, "set es")]
+
+
 def test_a_wish_while_paused_is_kept_for_the_resume():
     story = Story.live(ES)
     story.task.pause()
