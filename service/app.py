@@ -22,6 +22,7 @@ from service.core import socket_audio
 from service.core.accounts import Accounts
 from service.core.captions import Caption
 from service.core.floor import FloorRules, Programme
+from service.core.idle import Idle
 from service.core.session import ApiKey, ClientPair, Credentials, SessionRequest
 from service.core.status import Status
 from service.dsp.feedback import FeedbackCheck
@@ -93,6 +94,7 @@ async def open_box(
             on_paid=memory.keep_paid,
             on_caption=heard,
             on_outage=journal.on_outage,
+            idle=Idle(settings.session.idle_pause_after_s),
         )
         fallback = Fallback(
             board=board,

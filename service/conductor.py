@@ -29,7 +29,9 @@ from service.core.commands import (
     Identify,
     Mute,
     PreviousPair,
+    Start,
     Stuck,
+    ToggleLive,
 )
 from service.core.errors import (
     Cause,
@@ -43,6 +45,7 @@ from service.core.errors import (
     TokenRefused,
     cause_of,
 )
+from service.core.idle import Idle
 from service.core.intent import Intent
 from service.core.lamps import alarm
 from service.core.languages import LanguagePair, Menu, pick_track
@@ -86,6 +89,7 @@ class Conductor:
         on_paid: Callable[[float], None] = lambda paid_s: None,
         on_caption: Callable[[Caption], None],
         on_outage: Callable[[Outage], None],
+        idle: Idle | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -95,6 +99,7 @@ class Conductor:
         self._accounts, self._renews, self._first_wait_s = accounts, renews, first_wait_s
         self._on_intent, self._on_paid = on_intent, on_paid
         self._on_caption, self._on_outage = on_caption, on_outage
+        self._idle = idle or Idle(None)
         self._clock, self._chance = clock, chance
         self._phase = Phase.STARTING
         self._fault: Fault | None = None
@@ -116,6 +121,7 @@ class Conductor:
         self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
         self._ended = asyncio.Event()
         board.update(menu=menu.pairs, wanted=self._intent.pair)
+        line_in.on_speech(self._awake)
 
     # -- the one door in ----------------------------------------------------------------------------------------
 
@@ -144,6 +150,9 @@ class Conductor:
                 others = tuple(name for name in self._board.status.stuck_buttons if name != button)
                 self._board.update(stuck_buttons=(*others, button) if on else others)
                 return
+            case ToggleLive() | Start() if self._idle.paused:
+                self._awake()
+                return
         self._intend(self._intent.after(command, self._menu, in_session=self._talk is not None))
         self._on_intent(self._intent)
 
@@ -158,26 +167,52 @@ class Conductor:
 
     def _intend(self, intent: Intent) -> None:
         """From now on this is wanted."""
-        before, self._intent = self._intent, intent
+        before, self._intent, was_paused = self._intent, intent, self._paused
         if not intent.on_air:
             self._accounts.off_air()
             if before.on_air:
                 self._ended.set()
-        if self._talk is not None:
-            if intent.pair != self._talk.task.wanted:
-                self._talk.task.want(intent.pair)
-            if intent.paused != before.paused and intent.on_air:
-                self._pause_talk(self._talk, intent.paused)
-        self._board.update(wanted=intent.pair)
+        if intent.paused or not intent.on_air:
+            self._idle.rest()
+        if self._talk is not None and intent.pair != self._talk.task.wanted:
+            self._talk.task.want(intent.pair)
+        if intent.on_air:
+            self._pause(was_paused)
+        self._board.update(wanted=intent.pair, idle=self._idle.paused)
         self._changed.set()
 
-    def _pause_talk(self, talk: Talk, pausing: bool) -> None:
-        if pausing:
-            talk.task.pause()
+    @property
+    def _paused(self) -> bool:
+        """Whether it is to be paused: by a person, or because nobody speaks."""
+        return self._intent.paused or self._idle.paused
+
+    def _pause(self, was_paused: bool) -> None:
+        """Let line-in, and the session if there is one, have the pause or its end."""
+        if self._paused and not was_paused:
             self._line_in.hold()
-        else:
-            talk.task.resume()
+            if self._talk is not None:
+                self._talk.task.pause()
+        elif was_paused and not self._paused:
             self._line_in.keep()
+            if self._talk is not None:
+                self._talk.task.resume()
+
+    def _awake(self) -> None:
+        """Somebody begins to speak, or wants what is paused for silence to go on."""
+        was_paused = self._paused
+        self._idle.awake(self._clock())
+        if was_paused != self._paused:
+            log.info("somebody is there again: the translation goes on")
+            self._pause(was_paused)
+            self._board.update(idle=False)
+            self._changed.set()
+
+    def _look_whether_idle(self) -> None:
+        if self._phase is Phase.LIVE and self._idle.look(self._clock(), spoke_s=self._line_in.spoke_s):
+            log.info("nobody speaks: the translation is paused until somebody does")
+            self._pause(was_paused=False)
+            self._board.update(idle=True)
+            self._changed.set()
 
     @property
     def accounts(self) -> Accounts:
@@ -355,7 +390,7 @@ class Conductor:
             look=self._look,
             has_track=self._has_track,
             wait=self._change_within,
-            on_caption=self._on_caption,
+            on_caption=self._caption,
             clock=self._clock,
         )
         try:
@@ -371,13 +406,20 @@ class Conductor:
     def _new_task(self) -> TranslationTask:
         task = TranslationTask()
         task.want(self._intent.pair)
-        if self._intent.paused:
+        if self._paused:
             task.pause()
+            self._line_in.hold()
         return task
+
+    def _caption(self, caption: Caption) -> None:
+        if not self._idle.paused:
+            self._idle.awake(self._clock())  # what the cloud hears is speech, also where our gate hears none
+        self._on_caption(caption)
 
     def _look(self, talk: Talk) -> None:
         self._settle(talk)
         self._look_at_accounts()
+        self._look_whether_idle()
         self._look_at_media(talk.link)
 
     def _look_at_media(self, link: RoomLink) -> None:

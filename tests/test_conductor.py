@@ -34,6 +34,7 @@ from service.core.errors import (
     SessionLost,
     TokenRefused,
 )
+from service.core.idle import Idle
 from service.core.intent import Intent
 from service.core.lamps import patterns
 from service.core.languages import LanguagePair, Menu
@@ -60,6 +61,7 @@ class Stage:
         max_session_s: float | None = None,
         renews: bool = False,
         first_wait_s: float = 0.0,
+        idle_after_s: float | None = None,
     ) -> None:
         self.intents: list[Intent] = []
         self.paid: list[float] = []
@@ -84,6 +86,7 @@ class Stage:
             on_paid=self.paid.append,
             on_caption=lambda caption: self.captions.append(caption.text),
             on_outage=self.outages.append,
+            idle=Idle(idle_after_s),
             clock=asyncio.get_running_loop().time,
             chance=lambda: 0.0,
         )
@@ -216,6 +219,22 @@ async def test_pause_and_resume():
         box.conductor.ask(ToggleLive())
         await box.until(Phase.LIVE)
         assert box.said[2:] == ["set_task es", "pause_task", "set_task es"]
+        assert box.line_in.told == ["go", "hold", "keep", "go"]
+
+
+@story
+async def test_what_a_person_has_paused_is_paused_in_the_next_session_too():
+    async with stage() as box:
+        await box.until(Phase.LIVE)
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.PAUSED)
+        box.world.links[0].lose()
+        await box.until(Phase.WAITING)
+        await box.until(Phase.PAUSED)
+        await asyncio.sleep(100)
+        assert box.status.phase is Phase.PAUSED and box.said[-2:] == ["create", "join"]
+        box.conductor.ask(ToggleLive())
+        await box.until(Phase.LIVE)
         assert box.line_in.told == ["go", "hold", "keep", "go"]
 
 

@@ -80,3 +80,29 @@ async def test_without_a_pre_roll_it_is_not(stage, talk):
     heard, behind_s = await heard_around_pauses(stage, talk, pre_roll="0s")
     assert heard[0] == PHRASES[WELCOME] and not {PHRASES[SEATS], PHRASES[QUESTIONS]} & set(heard)
     assert behind_s == 0.0
+
+
+async def test_a_silence_is_not_paid_for_and_the_word_after_it_is_whole(stage, tmp_path):
+    sound = np.random.default_rng(0).normal(0, 5, 30 * RATE).astype("<i2")
+    for number, at_s in ((WELCOME, 0.5), (QUESTIONS, 20.0)):
+        sentence = np.frombuffer(sentences()[number], "<i2")
+        sound[round(at_s * RATE) :][: len(sentence)] += sentence
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(sound.tobytes())
+    sandbox = await stage.sandbox("resume-delay=1.5")
+    credentials = {"api_key": sandbox["api_key"]}
+    line_in = tmp_path / "talk.wav"
+    async with stage.box(
+        sandbox["url"], credentials, pairs=PAIR, line_in=line_in, buttons=True, IDLE_PAUSE_AFTER_S="5"
+    ) as box:
+        live = await box.until(phase="live")
+        await box.until(phase="paused", idle=True)
+        paid_s = (await box.picture())["paid_s"]["session"]
+        await asyncio.sleep(4)
+        quiet = await box.picture()
+        assert quiet["phase"] == "paused" and quiet["paid_s"]["session"] == paid_s > live["paid_s"]["session"]
+        await box.until(phase="live", idle=False)
+        await box.said(f"caption en: {PHRASES[QUESTIONS]}")
+        captions = [line.partition("caption en: ")[2] for line in box.log.splitlines() if "caption en: " in line]
+        assert captions == [PHRASES[WELCOME], PHRASES[QUESTIONS]]

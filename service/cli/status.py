@@ -48,7 +48,7 @@ def _told(picture: dict[str, Any]) -> str:
     fault, floor = picture.get("fault"), picture.get("floor", {})
     rows = [
         ("name", picture.get("name")),
-        ("phase", picture.get("phase")),
+        ("phase", f"{picture.get('phase')}{', nobody speaks' if picture.get('idle') else ''}"),
         ("wanted", picture.get("wanted")),
         ("confirmed", picture.get("confirmed")),
         ("control", picture.get("control")),

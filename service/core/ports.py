@@ -41,6 +41,13 @@ class LineIn(EncodedSource, Protocol):
     def clear(self) -> None:
         """A person has ended it: nothing that was kept is sent."""
 
+    @property
+    def spoke_s(self) -> float:
+        """When somebody spoke last, by the monotonic clock; `-math.inf`: never."""
+
+    def on_speech(self, listener: Callable[[], None]) -> None:
+        """Call this on the event loop whenever somebody begins to speak."""
+
 
 class LineOut(Protocol):
     """The listeners."""

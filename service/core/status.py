@@ -38,6 +38,7 @@ class Status:
     muted: bool = False
     floor_chosen: bool = False
     fallback: bool = False
+    idle: bool = False  # paused because nobody speaks: it goes on by itself when somebody does
     fault: Fault | None = None
     notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
     sound_notices: tuple[str, ...] = ()  # of line-in and line-out
@@ -72,7 +73,7 @@ class Status:
 
 def summary(status: Status) -> str:
     """The picture in one line, for `systemctl status` and logs."""
-    parts = [status.phase.name + (", muted" if status.muted else "")]
+    parts = [", ".join([status.phase.name, *_why(status)])]
     if status.waiting_for_clock:
         parts.append("waiting for the clock")
     if status.floor_chosen or status.fallback:
@@ -95,6 +96,10 @@ def summary(status: Status) -> str:
     return "; ".join(parts)
 
 
+def _why(status: Status) -> list[str]:
+    return ["nobody speaks"] * status.idle + ["muted"] * status.muted
+
+
 def _notices(status: Status) -> list[str]:
     shown = status if status.phase is Phase.LIVE else replace(status, input_silent=False)
     ended = () if status.session_notice is None else (status.session_notice,)
@@ -111,6 +116,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "confirmed": status.confirmed.name if status.confirmed else None,
         "refusal": status.refusal,
         "muted": status.muted,
+        "idle": status.idle,
         "floor": {"chosen": status.floor_chosen, "fallback": status.fallback},
         "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},
         "acknowledged": status.acknowledged is not None,

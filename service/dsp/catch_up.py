@@ -58,6 +58,11 @@ class CatchUp:
         self._quiet = 0  # inactive frames in a row that went out
 
     @property
+    def speech(self) -> bool:
+        """Whether somebody speaks, as far as the frames that came tell."""
+        return self._gate.is_open
+
+    @property
     def backlog_s(self) -> float:
         """How much later than it came a frame goes out now."""
         return 0.0 if self._holding else len(self._kept) * FRAME_MS / 1000

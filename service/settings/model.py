@@ -61,6 +61,9 @@ class Session(Section):
         default=None, alias="max_session"
     )
     end_timeout_s: Annotated[float, Duration("100ms", "10s", per_s=True)] = Field(default=2.0, alias="end_timeout")
+    idle_pause_after_s: Annotated[float, Duration("30s", "1h", per_s=True)] | None = Field(
+        default=None, alias="idle_pause_after"
+    )
 
 
 class Pair(Section):
@@ -210,6 +213,14 @@ class Settings(BaseSettings):
             taken.setdefault(pin, ".".join(map(str, key)))
         refuse(clashes)
         return section
+
+    @field_validator("audio")
+    @classmethod
+    def _first_words_are_kept(cls, audio: Audio, info: ValidationInfo) -> Audio:
+        if info.data.get("session", Session()).idle_pause_after_s is not None and not audio.input.pre_roll_s:
+            text = 'is "0s", and session.idle_pause_after would lose the first word after a silence; give it 2s or more'
+            refuse([Clash(("input", "pre_roll"), text)])
+        return audio
 
     @field_validator("audio")
     @classmethod

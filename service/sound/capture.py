@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,6 +61,8 @@ class Capture:
         self._framer = Framer()
         self._catch_up = CatchUp(pre_roll_s=pre_roll_s)
         self._heard_s: float | None = None
+        self.spoke_s = -math.inf  # when somebody spoke last
+        self._speech, self._on_speech = False, _nobody
         self._loop = asyncio.get_running_loop()
         self._outgoing = Outgoing(silence=encoder.encode(bytes(FRAME_BYTES)), clock=clock)
         self.captured = 0  # frames encoded since the start, the silence that stands for a lost device included
@@ -99,6 +102,10 @@ class Capture:
     def clear(self) -> None:
         """The broadcast has ended: nothing that was kept is to be heard."""
         self._catch_up.clear()
+
+    def on_speech(self, listener: Callable[[], None]) -> None:
+        """Call this on the event loop whenever somebody begins to speak."""
+        self._on_speech = listener
 
     @property
     def backlog_s(self) -> float:
@@ -200,8 +207,19 @@ class Capture:
         for number, frame in self._framer.push(pcm):
             self.captured += 1
             payload = self._encoder.encode(self._catch_up.next(np.frombuffer(frame, np.int16)).tobytes())
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the box ends, and this thread next
-                self._loop.call_soon_threadsafe(self._outgoing.push, number, payload)
+            self._tell(self._outgoing.push, number, payload)
+            self._listen()
+
+    def _listen(self) -> None:
+        spoke, self._speech = self._speech, self._catch_up.speech
+        if self._speech:
+            self.spoke_s = self._clock()
+            if not spoke:
+                self._tell(self._on_speech)
+
+    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the box ends, and this thread next
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def _silence(self) -> None:
         """The vendor wants no gap: silence flows while there is no device."""
@@ -210,3 +228,7 @@ class Capture:
         frame = bytes(FRAME_BYTES)
         self._skip_lost_time(frame)  # trying to open takes its time
         self._take(frame)
+
+
+def _nobody() -> None:
+    """Who listens while nobody does."""

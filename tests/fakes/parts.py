@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -168,6 +169,16 @@ class FakeLineIn:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.spoke_s = -math.inf
+        self._listener = lambda: None
+
+    def on_speech(self, listener: Callable[[], None]) -> None:
+        self._listener = listener
+
+    def speak(self) -> None:
+        """Somebody says a word after a silence."""
+        self.spoke_s = asyncio.get_running_loop().time()
+        self._listener()
 
     def go(self) -> None:
         self._note("go")

@@ -28,6 +28,9 @@ async def main(config: Path) -> None:
     """Run until SIGTERM."""
     logs.set_up(environ=os.environ)
     loaded = settings.load(config, environ=os.environ, for_run=True)
+    if "IDLE_PAUSE_AFTER_S" in os.environ:  # sooner than the settings allow
+        idle = {"idle_pause_after_s": float(os.environ["IDLE_PAUSE_AFTER_S"])}
+        loaded = loaded.model_copy(update={"session": loaded.session.model_copy(update=idle)})
     board, pins = Board(), Pins("mock")
     board.watch(journal.on_change)
     async with open_box(loaded, board=board, pins=pins, on_caption=_say) as box:

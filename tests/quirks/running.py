@@ -230,6 +230,7 @@ class Stage:
         line_in: Path | None = None,
         pre_roll: str = "2.5s",
         buttons: bool = False,
+        **variables: str,
     ) -> AbstractAsyncContextManager[Box]:
         """A box that goes live by itself; with `buttons` it runs on mock pins, and `type` presses them."""
         config = self._path("box", "toml")
@@ -241,7 +242,7 @@ class Stage:
             + ("[buttons]\nlang = { pin = 17 }\nlive = { pin = 27 }\n" if buttons else "")
         )
         program = ("tests.quirks.desk", str(config)) if buttons else ("service", "run", "--config", str(config))
-        environ = {f"PALABRA_{name.upper()}": value for name, value in credentials.items()}
+        environ = {f"PALABRA_{name.upper()}": value for name, value in credentials.items()} | variables
         return self._box(("-m", *program), environ, config.with_suffix(".sock"))
 
     @asynccontextmanager

@@ -82,6 +82,11 @@ CORPUS = [
     ("[audio.input]\ndevice = 'hw:1'", 'boothd.toml:2: audio.input.device: "hw:1" counts cards', "write alsa:card=ID"),
     ("[audio.output]\ndevice = 'plughw:0,0'", "boothd.toml:2: audio.output.device:", "write alsa:card=ID"),
     ("[audio.output]\ndevice = 'default'", "boothd.toml:2: audio.output.device:", "alsa:pcm=NAME or wav:PATH"),
+    (
+        "[session]\nidle_pause_after = '1m'\n[audio.input]\npre_roll = '0s'",
+        'boothd.toml:4: audio.input.pre_roll: is "0s", and session.idle_pause_after would lose the first word',
+        "2s or more",
+    ),
     # routes
     ("[audio.output.route]\ntarget = 'es'", "boothd.toml:1: audio.output.route: must be", "[[audio.output.route]]"),
     ("[audio.output]\nroute = ['es']", "boothd.toml:2: audio.output.route[1]: must be a table", "{ key = value }"),

@@ -60,6 +60,14 @@ def test_other_transports_and_times_are_refused(wrong):
         Session.model_validate(wrong)
 
 
+def test_an_idle_pause_is_half_a_minute_to_an_hour():
+    idle = {"idle_pause_after": "30s"}
+    assert Settings.model_validate({"session": idle}).session.idle_pause_after_s == 30.0
+    for wrong in ("29s", "2h", 30):
+        with pytest.raises(ValidationError):
+            Session.model_validate({"idle_pause_after": wrong})
+
+
 def test_settings_do_not_change():
     with pytest.raises(ValidationError):
         Settings().box.name = "other"

@@ -1,4 +1,5 @@
 import asyncio
+import math
 import threading
 
 import numpy as np
@@ -289,6 +290,30 @@ async def test_paused_silence_is_sent_and_after_it_what_was_kept_in_its_order():
     # 2000 fades out, and 2001 in.
     assert sent == [1000, 1999, *range(2002, 2005), *range(3000, 3003), 4000, 4001, 5000]
     assert len(desk.encoder.encoded) == 19
+
+
+async def test_who_speaks_is_noticed_once_each_time_and_the_last_time_is_known():
+    line_in = FakeInput()
+    began: list[float] = []
+    async with Desk(line_in) as desk:
+        desk.capture.on_speech(lambda: began.append(desk.clock.now_s))
+        assert desk.capture.spoke_s == -math.inf
+
+        async def hear(frames: int, value: int) -> None:
+            before = desk.capture.captured
+            for _ in range(frames):
+                line_in.blocks.put(frame_of(value))
+            await until(lambda: desk.capture.captured == before + frames)
+            await asyncio.sleep(0)
+
+        for at_s in (2000.0, 3000.0):
+            desk.clock.now_s = at_s
+            await hear(50, 5)
+            assert desk.capture.spoke_s < at_s
+            await hear(10, 9000)
+            assert (began[-1], desk.capture.spoke_s) == (at_s, at_s)
+            await hear(50, 5)
+        assert began == [2000.0, 3000.0]
 
 
 async def test_go_starts_the_recording():
