@@ -66,7 +66,7 @@ async def open_box(
         log.warning("%s", line)
     go, recording_ended = threading.Event(), threading.Event()
     async with AsyncExitStack() as stack:
-        lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins))
+        lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins, memory=memory))
         stack.push_async_callback(_connections_closed)
         stack.callback(memory.keep_clocks)
         menu, rooms, sockets = settings.menu(), Rooms(), _sockets()
@@ -131,14 +131,15 @@ def _settled(board: Board) -> Iterator[None]:
 
 
 @contextmanager
-def open_lamps(settings: LampSettings, *, board: Board, pins: Pins) -> Iterator[Lamps]:
-    """The lamps, showing what the board says until they go dark at the end. Raises PinsUnusable."""
+def open_lamps(settings: LampSettings, *, board: Board, pins: Pins, memory: Memory) -> Iterator[Lamps]:
+    """The lamps, showing what the board says until they go dark at the end; for another end `memory` keeps which they
+    were. Raises PinsUnusable."""
     named = {"link": settings.link, "live": settings.live, "alert": settings.alert}
     named |= {lamp_table.language_lamp(place): lamp for place, lamp in enumerate(settings.languages)}
+    given = {name: (lamp.pin, lamp.active_high) for name, lamp in named.items() if lamp is not None}
+    memory.keep_lamps(given)
     try:
-        lamps = Lamps(
-            pins=pins, lamps={name: (lamp.pin, lamp.active_high) for name, lamp in named.items() if lamp is not None}
-        )
+        lamps = Lamps(pins=pins, lamps=given)
 
         def show(_: Status, status: Status) -> None:
             lamps.show(lamp_table.patterns(status))

@@ -8,7 +8,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +23,8 @@ from service.core.captions import Caption
 from service.core.errors import BadSettings, NeedsPerson
 from service.core.phase import Phase
 from service.core.status import Fault, as_json, summary
-from service.gpio.pins import Pins
+from service.gpio.lamps import Lamps
+from service.gpio.pins import Pins, kind_of
 from service.memory import Memory
 from service.settings import Settings
 from service.settings.watch import Fingerprint
@@ -94,7 +95,7 @@ class Daemon:
                 opening = open_box(
                     loaded,
                     board=self._board,
-                    pins=Pins("lgpio"),
+                    pins=Pins(kind_of(self._environ)),
                     on_caption=_captions(loaded),
                     memory=self._memory,
                 )
@@ -144,7 +145,7 @@ class Daemon:
         last_good = self._last_good()
         async with AsyncExitStack() as stack:
             try:
-                stack.enter_context(open_lamps(last_good.lamps, board=self._board, pins=Pins("lgpio")))
+                stack.enter_context(self._lamps_of(last_good))
             except NeedsPerson as problem:
                 log.warning("no lamps: %s", problem)
             try:
@@ -157,6 +158,9 @@ class Daemon:
             until_s = time.monotonic() + limit_s
             while self._fingerprint() == seen and time.monotonic() < until_s:  # noqa: ASYNC110 - files tell nobody
                 await asyncio.sleep(LOOK_S)
+
+    def _lamps_of(self, kept: Settings) -> AbstractContextManager[Lamps]:
+        return open_lamps(kept.lamps, board=self._board, pins=Pins(kind_of(self._environ)), memory=self._memory)
 
     def _last_good(self) -> Settings:
         """What is needed to show a fault: lamps and socket of the settings that worked last, else the defaults."""

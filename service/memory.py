@@ -4,13 +4,13 @@ session that is still open, and when the last ones were created."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Literal
 
 from service.core.backoff import RECENT_S, wait_of_a_crash_loop_s
 from service.core.intent import Intent
 from service.core.languages import Menu
-from service.system.store import Store
+from service.system.store import LAMPS, Store
 
 INTENT = "intent.json"
 PAID = "paid.json"
@@ -92,6 +92,10 @@ class Memory:
     def wait_s(self) -> float:
         """How long to wait before a session is asked for, after crashes that came soon after one was created."""
         return wait_of_a_crash_loop_s(self._created_s, self._clock())
+
+    def keep_lamps(self, lamps: Mapping[str, tuple[int, bool]]) -> None:
+        """Which pins the lamps are on, and whether a high level lights them: for who has to darken them after us."""
+        self._runtime.save(LAMPS, {name: {"pin": pin, "active_high": high} for name, (pin, high) in lamps.items()})
 
     def _keep_sessions(self) -> None:
         self._runtime.save(SESSIONS, {"open": self._open, "created_s": self._created_s})

@@ -13,15 +13,15 @@ SLACK_S = 0.001  # a timer may fire a hair early; what is due within this is due
 
 
 class Lamps:
-    """Opens the lamps that are given, by name: GPIO number and whether a high level lights it; None is not opened.
+    """Opens the lamps that are given, by name: GPIO number and whether a high level lights it.
 
     We blink by ourselves, on the event loop, woken only when a lamp changes: gpiozero's way is a thread per LED, out of
     step with the others. Raises NeedsPerson; `pins.close()` then lets go of what was opened.
     """
 
-    def __init__(self, *, pins: Pins, lamps: Mapping[str, tuple[int, bool] | None]) -> None:
+    def __init__(self, *, pins: Pins, lamps: Mapping[str, tuple[int, bool]]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._leds = {name: pins.led(lamp[0], active_high=lamp[1]) for name, lamp in lamps.items() if lamp is not None}
+        self._leds = {name: pins.led(lamp[0], active_high=lamp[1]) for name, lamp in lamps.items()}
         self._shown = dict.fromkeys(self._leds, OFF)
         self._began_s = {OFF: 0.0}  # by pattern: lamps that show the same one are in step
         self._timer: asyncio.TimerHandle | None = None
@@ -48,8 +48,7 @@ class Lamps:
     def close(self) -> None:
         """All dark. May be called twice; nothing is shown after this.
 
-        What a lamp does after the process was killed is not defined by the kernel: that is for the unit's
-        ExecStopPost=, not for us.
+        What a lamp does after the process was killed is not defined by the kernel: that is for lamps_safe, not for us.
         """
         self._set_timer(math.inf)
         leds, self._leds = self._leds, {}

@@ -6,27 +6,33 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gpiozero
 from gpiozero.pins.mock import MockFactory
 
 from service.core.errors import PinsUnusable
 
-Kind = Literal["lgpio", "mock"]
 # A glitch shorter than this is no edge. lgpio filters it, the mock does not; core/gestures debounces by itself.
 GLITCH_S = 0.005
 
 
+def kind_of(environ: Mapping[str, str]) -> str:
+    """Which factory: the one that gpiozero's own variable names, else lgpio."""
+    return environ.get("GPIOZERO_PIN_FACTORY", "lgpio")
+
+
 class Pins:
-    """`lgpio` on a box, `mock` at a desk. The factory is opened with the first pin: no pins, no factory.
+    """`lgpio` on a box, `mock` at a desk, or another factory by the name of its entry point. Opened with the
+    first pin: no pins, no factory.
 
     Every method raises PinsUnusable with the remedy where the pins cannot be used.
     """
 
-    def __init__(self, kind: Kind, *, dev: Path = Path("/dev")) -> None:
+    def __init__(self, kind: str, *, dev: Path = Path("/dev")) -> None:
         self._kind, self._dev = kind, dev
         self._factory: Any = None
         self._errors: tuple[type[Exception], ...] = ()
@@ -71,10 +77,18 @@ class Pins:
             self._errors = (gpiozero.GPIOZeroError,)
             if self._kind == "mock":
                 self._factory = MockFactory()
+            elif self._kind != "lgpio":
+                self._factory = _named_factory(self._kind)
             else:
                 self._factory, lgpio_error = _open_lgpio(self._dev)
                 self._errors += (lgpio_error,)
         return self._factory
+
+
+def _named_factory(name: str) -> Any:
+    for entry in entry_points(group="gpiozero_pin_factories", name=name):
+        return entry.load()()
+    raise PinsUnusable(f"GPIOZERO_PIN_FACTORY={name} names no pin factory of gpiozero's; take the variable away")
 
 
 def _open_lgpio(dev: Path) -> tuple[Any, type[Exception]]:

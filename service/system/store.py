@@ -12,6 +12,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+LAMPS = "lamps.json"  # which pins the lamps are on, for `boothd-lamps-safe`
+
 
 class Store:
     """One JSON file per name, replaced whole, for its owner alone. Without a directory nothing is kept. Never raises;

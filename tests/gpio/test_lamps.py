@@ -7,7 +7,7 @@ from service.core.lamps import CODES, FAST, OFF, ON, SLOW
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
 
-BOX = {"link": (5, True), "live": (6, True), "alert": (13, False), "l1": (19, True), "l2": None}
+BOX = {"link": (5, True), "live": (6, True), "alert": (13, False), "l1": (19, True)}
 
 
 class Desk:
@@ -142,7 +142,7 @@ async def test_a_pattern_does_not_drift_in_a_day():
 
 
 async def test_a_box_with_one_lamp_shows_the_code_on_it():
-    desk = Desk({"live": (6, True), "link": None, "l1": (19, True)})
+    desk = Desk({"live": (6, True), "l1": (19, True)})
     desk.lamps.show({"link": ON, "live": ON, "alert": OFF})
     assert desk.lamps.lit["live"]
     desk.lamps.show({"link": ON, "live": OFF, "alert": CODES[FaultCode.NETWORK]})
@@ -164,7 +164,7 @@ async def test_on_close_all_go_dark_and_stay_so(desk):
 
 
 async def test_no_lamp_needs_no_pins():
-    lamps = Lamps(pins=Pins("lgpio"), lamps={"link": None})
+    lamps = Lamps(pins=Pins("lgpio"), lamps={})
     lamps.show({"link": ON, "live": ON, "alert": FAST})
     assert lamps.lit == {}
     lamps.close()

@@ -33,7 +33,7 @@ def verify(tmp_path, text):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("the unit was not verified: systemd-analyze is missing")
     unit = tmp_path / "boothd.service"
-    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    unit.write_text(re.sub(r"^(Exec\w+=-?)\S+", r"\1/bin/true", text, flags=re.MULTILINE))
     command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True)
     about_us = [line for line in (done.stdout + done.stderr).splitlines() if "boothd" in line]
@@ -60,6 +60,10 @@ def test_it_runs_what_the_command_line_expects():
     (command,) = values("ExecStart")
     assert command == f"/usr/bin/boothd run --config {DEFAULT_CONFIG}"
     assert values("ConfigurationDirectory") == [DEFAULT_CONFIG.parent.name]
+
+
+def test_the_lamps_are_seen_to_after_every_end():
+    assert values("ExecStopPost") == ["-/usr/bin/boothd-lamps-safe"]
 
 
 def test_credentials_are_those_of_the_settings_and_may_be_missing():

@@ -1,0 +1,91 @@
+"""The lamps after the daemon's end, on pins that outlive it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import wave
+
+import pytest
+
+from tests.fakes.file_pins import FilePins
+from tests.fakes.processes import Box, credentials, sandbox, settings_for, until
+
+LINK, LIVE, ALERT, L1, L2, LANG, BUTTON = 5, 6, 13, 19, 26, 17, 27
+PINS = f"""
+[lamps]
+link = {{ pin = {LINK} }}
+live = {{ pin = {LIVE} }}
+alert = {{ pin = {ALERT}, active_high = false }}
+languages = [{{ pin = {L1} }}, {{ pin = {L2} }}]
+[buttons]
+live = {{ pin = {BUTTON} }}
+lang = {{ pin = {LANG} }}
+"""
+DARK, CALLING = (0, 0, 1, 0, 0), (0, 0, 0, 0, 0)
+
+
+@pytest.fixture
+def pins(tmp_path):
+    return FilePins(tmp_path / "pins")
+
+
+def afterwards(folder, pins, result: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("BOOTHD_")}
+    environ = {**kept, **pins.environ, "RUNTIME_DIRECTORY": str(folder), "SERVICE_RESULT": result}
+    command = [sys.executable, "-m", "service.lamps_safe"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=20)
+
+
+@pytest.mark.parametrize(("result", "levels"), [("success", DARK), ("signal", CALLING), ("watchdog", CALLING)])
+def test_after_a_stop_it_is_dark_and_after_a_death_it_calls(tmp_path, pins, result, levels):
+    lamps = {"link": LINK, "live": LIVE, "alert": ALERT, "l1": L1, "l2": L2}
+    kept = {name: {"pin": pin, "active_high": name != "alert"} for name, pin in lamps.items()}
+    (tmp_path / "lamps.json").write_text(json.dumps(kept))
+    done = afterwards(tmp_path, pins, result)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert pins.levels(*lamps.values()) == levels
+
+
+@pytest.mark.parametrize("kept", [None, "{", "[]", "{}"])
+def test_without_lamps_there_is_nothing_to_do(tmp_path, pins, kept):
+    if kept is not None:
+        (tmp_path / "lamps.json").write_text(kept)
+    assert afterwards(tmp_path, pins, "signal").returncode == 0
+    assert not list(pins.folder.iterdir())
+
+
+def test_pins_that_cannot_be_used_are_named(tmp_path, pins):
+    (tmp_path / "lamps.json").write_text('{"live": {"pin": 6, "active_high": true}}')
+    pins.folder.rmdir()
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    environ = {**kept, "RUNTIME_DIRECTORY": str(tmp_path), "GPIOZERO_PIN_FACTORY": "none-such"}
+    command = [sys.executable, "-m", "service.lamps_safe"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "GPIOZERO_PIN_FACTORY=none-such names no pin factory" in done.stderr
+
+
+@pytest.mark.slow
+def test_from_a_finger_to_the_lamps_over_a_sudden_death(tmp_path, pins):
+    """The daemon on these pins: pressed and seen from outside; after kill -9 the lamps stop saying that it is live."""
+    with wave.open(str(tmp_path / "in.wav"), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(bytes(9600))
+    with sandbox(tmp_path) as cloud:
+        settings = settings_for(tmp_path, cloud.url, line_in=str(tmp_path / "in.wav"), extra=PINS)
+        one = Box(tmp_path, settings, environ={**credentials(cloud), **pins.environ})
+        one.until("ready")
+        pins.press(LANG)
+        pins.press(BUTTON)
+        assert one.until("live")["wanted"] == "EN to FR"
+        until(lambda: pins.levels(LINK, LIVE, ALERT, L1, L2) == (1, 1, 1, 0, 1), "LINK, LIVE and L2 alone")
+        one.stop(signal.SIGKILL)
+        assert pins.levels(LINK, LIVE, ALERT, L1, L2) == (1, 1, 1, 0, 1)  # which is a lie now
+        assert afterwards(tmp_path, pins, "signal").returncode == 0
+        assert pins.levels(LINK, LIVE, ALERT, L1, L2) == CALLING
+        again = Box(tmp_path, settings, environ={**credentials(cloud), **pins.environ})
+        again.until("ready")
+        until(lambda: pins.levels(LINK, LIVE, ALERT) == (1, 0, 1), "LINK alone")
+        assert again.stop()[0] == 0
+        assert pins.levels(LINK, LIVE, ALERT, L1, L2) == DARK
