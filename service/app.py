@@ -9,9 +9,11 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 from service.board import Board
 from service.box import Box
+from service.clock_gate import ClockGate
 from service.cloud import management_socket
 from service.cloud.audio_socket import AudioSockets
 from service.cloud.session_client import SessionClient
@@ -38,12 +40,14 @@ from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
 from service.sound.opus import OpusDecoder, OpusEncoder
 from service.system import garbage, journal
+from service.system.clock import Clock
 from service.transports import Transport, Transports
 from service.web import server
 from service.web.routes import table
 
 log = logging.getLogger(__name__)
 
+PROGRAM = Path(__file__)
 CLOSING_S = 0.3
 SWITCH_INTERVAL_S = 0.0005  # so the sound threads get the interpreter in time beside a busy one (audio-path 6)
 
@@ -70,6 +74,7 @@ async def open_box(
         stack.push_async_callback(_connections_closed)
         stack.callback(memory.keep_clocks)
         menu, rooms, sockets = settings.menu(), Rooms(), _sockets()
+        wall_clock = Clock(written=filter(None, (PROGRAM, memory.folder)))
         line_out = await stack.enter_async_context(open_line_out(settings, clocks=memory.clocks))
         capture = await stack.enter_async_context(
             open_line_in(settings, go=go, ended=recording_ended, on_sound=line_out.put_floor)
@@ -82,7 +87,12 @@ async def open_box(
         conductor = Conductor(
             board=board,
             menu=menu,
-            sessions=_sessions(settings, memory),
+            sessions=ClockGate(
+                _sessions(settings, memory),
+                board=board,
+                trustworthy=lambda: wall_clock.signs().trustworthy,
+                wait_s=settings.time.wait_for_sync_s if settings.palabra.is_encrypted else 0.0,
+            ),
             transports=_transports(settings, rooms, sockets),
             line_in=capture,
             line_out=line_out,

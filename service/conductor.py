@@ -278,6 +278,7 @@ class Conductor:
         self._ended.clear()
         if not self._intent.on_air:
             self._line_in.clear()
+            self._board.update(waiting_for_clock=False)
             self._enter(Phase.READY)
         while not self._intent.on_air or (self._sound_fault is not None and not self._partly):
             self._changed.clear()

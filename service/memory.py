@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Literal
 
 from service.core.backoff import RECENT_S, wait_of_a_crash_loop_s
@@ -41,6 +42,11 @@ class Memory:
     def problem(self) -> str | None:
         """What cannot be kept, and why."""
         return self._state.problem or self._runtime.problem
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it keeps what outlives the power."""
+        return self._state.directory
 
     # -- over a power cut
 

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -40,6 +41,7 @@ from service.core.lamps import patterns
 from service.core.languages import LanguagePair, Menu
 from service.core.outages import Outage
 from service.core.phase import Phase
+from service.core.ports import Sessions
 from service.core.status import Fault, summary
 from tests.fakes.parts import FakeLineIn, FakeLineOut, World
 from tests.fakes.virtual_time import run
@@ -62,6 +64,7 @@ class Stage:
         renews: bool = False,
         first_wait_s: float = 0.0,
         idle_after_s: float | None = None,
+        sessions: Callable[[World, Board], Sessions] = lambda world, board: world,
     ) -> None:
         self.intents: list[Intent] = []
         self.paid: list[float] = []
@@ -72,7 +75,7 @@ class Stage:
         self.conductor = Conductor(
             board=self.board,
             menu=Menu(pairs),
-            sessions=self.world,
+            sessions=sessions(self.world, self.board),
             transports=self.world.transports(
                 Controls(setting=control, connect=self.world.connect), setting=transport, fallback_after_s=20
             ),

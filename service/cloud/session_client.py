@@ -14,7 +14,7 @@ from urllib.parse import quote
 import aiohttp
 from yarl import URL
 
-from service.core.errors import CloudUnreachable, FaultCode, ServiceError
+from service.core.errors import Cause, CloudUnreachable, FaultCode, ServiceError
 from service.core.ports import OpenSessions
 from service.core.problems import error_for, parse_problems, retry_after_s
 from service.core.session import (
@@ -231,7 +231,9 @@ def _translated(error: Exception, host: str, timeout_s: float) -> CloudUnreachab
 def _certificate_error(error: Exception, host: str) -> CloudUnreachable:
     if getattr(error, "verify_code", None) in _CLOCK_VERDICTS:
         return CloudUnreachable(
-            f"the certificate of {host} is out of date by this box's clock: is the clock right?", code=FaultCode.BOX
+            f"the certificate of {host} is out of date by this box's clock: is the clock right?",
+            code=FaultCode.BOX,
+            cause=Cause.CLOCK,
         )
     reason = getattr(error, "verify_message", None) or "unknown reason"
     return CloudUnreachable(f"the certificate of {host} is not trusted: {reason}")

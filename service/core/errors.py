@@ -52,7 +52,8 @@ class Cause(Enum):
     REFUSED = "refused"  # the cloud refuses the language pair
     SOUND_IN = "line-in"
     SOUND_OUT = "line-out"
-    BOX = "box"  # settings, pins, the clock
+    CLOCK = "clock"  # it is so wrong that no certificate is valid
+    BOX = "box"  # settings, pins
 
 
 _CAUSES = {

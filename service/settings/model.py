@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from service.core.languages import AUTO, LanguagePair, Menu
+from service.core.session import ENCRYPTED
 from service.settings import routes, values
 from service.settings.audio import Audio, Fallback
 from service.settings.clashes import Clash, refuse
@@ -47,6 +49,11 @@ class Palabra(Section):
     base_url: Annotated[str, AfterValidator(values.base_url)] = "https://api.palabra.ai"
     request_timeout_s: Annotated[float, Duration("1s", "2m", per_s=True)] = Field(default=10.0, alias="request_timeout")
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether certificates, and so their dates, are looked at."""
+        return urlsplit(self.base_url).scheme in ENCRYPTED
+
 
 class Session(Section):
     subscriber_count: int = Field(default=0, ge=0, le=10)
@@ -64,6 +71,10 @@ class Session(Section):
     idle_pause_after_s: Annotated[float, Duration("30s", "1h", per_s=True)] | None = Field(
         default=None, alias="idle_pause_after"
     )
+
+
+class Time(Section):
+    wait_for_sync_s: Annotated[float, Duration("0s", "10m", per_s=True)] = Field(default=90.0, alias="wait_for_sync")
 
 
 class Pair(Section):
@@ -169,6 +180,7 @@ class Settings(BaseSettings):
     box: Box = Box()
     palabra: Palabra = Palabra()
     session: Session = Session()
+    time: Time = Time()
     pair: Annotated[tuple[Pair, ...], Strict(False)] = ()
     audio: Audio = Audio()
     fallback: Fallback = Fallback()

@@ -29,6 +29,11 @@ class Store:
         directory = environ.get(variable, "").split(":")[0]
         return cls(Path(directory) if directory else None)
 
+    @property
+    def directory(self) -> Path | None:
+        """Where it keeps things."""
+        return self._directory
+
     def load(self, name: str) -> dict[str, Any]:
         """What was saved last; empty when nothing was, or when it cannot be read."""
         if self._directory is None:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from service.cloud.session_client import SessionClient
-from service.core.errors import CloudRejected, CloudUnreachable, FaultCode, ServiceError
+from service.core.errors import Cause, CloudRejected, CloudUnreachable, FaultCode, ServiceError
 from service.core.session import ApiKey, ClientPair, SessionRequest
 from tests.fakes.certificates import DAY, Authority
 from tests.fakes.servers import serving
@@ -413,6 +413,7 @@ async def test_bad_certificates(authority, certificate, said, code):
         with pytest.raises(CloudUnreachable, match=said) as caught:
             await use(client(cloud.url))
         assert caught.value.code is code
+        assert caught.value.cause is (Cause.CLOCK if code is FaultCode.BOX else Cause.NETWORK)
         assert cloud.story == []
 
 

@@ -58,6 +58,7 @@ def test_every_key_is_there():
         "box",
         "palabra",
         "session",
+        "time",
         "pair",
         "audio",
         "audio.input",
