@@ -33,13 +33,14 @@ from service.gpio.buttons import Buttons
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins
 from service.lines import open_line_in, open_line_out
+from service.machine import Machine
 from service.memory import Memory
 from service.room import peers
 from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
 from service.sound.opus import OpusDecoder, OpusEncoder
-from service.system import garbage, journal
+from service.system import board_health, garbage, journal
 from service.system.clock import Clock
 from service.transports import Transport, Transports
 from service.web import server
@@ -113,12 +114,18 @@ async def open_box(
             phase=lambda: conductor.phase,
             line_out=line_out,
         )
+        machine = Machine(
+            time_of_day_s=wall_clock.now_s,
+            read_board=board_health.read,
+            on_step=conductor.look_again,
+            on_change=journal.on_board,
+        )
         buttons = Buttons(
             pins=pins, ask=conductor.ask, **{name: pin.pin for name, pin in settings.buttons if pin is not None}
         )
         stack.callback(buttons.close)
         box = Box(
-            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps, memory),
+            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps, memory, machine),
             [FeedbackCheck(capture.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )

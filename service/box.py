@@ -28,6 +28,7 @@ from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.fallback import Fallback
 from service.gpio.lamps import Lamps
 from service.lines import route_of
+from service.machine import Machine
 from service.memory import Memory
 from service.room.rooms import Rooms
 from service.settings import Settings
@@ -59,6 +60,7 @@ class Box:
     sockets: AudioSockets
     lamps: Lamps
     memory: Memory
+    machine: Machine
     feedback: Sequence[FeedbackCheck]  # one for each card of line-out
     recording_ended: threading.Event  # a WAV line-in has been played to its end
 
@@ -168,6 +170,7 @@ async def run_box(box: Box) -> None:
         tasks.create_task(_watch_sound(box))
         tasks.create_task(_watch_feedback(box))
         tasks.create_task(_watch_addresses(box))
+        tasks.create_task(box.machine.run())
         tasks.create_task(box.fallback.run())
         tasks.create_task(box.conductor.run())
 
@@ -202,7 +205,7 @@ def _odd(box: Box) -> Iterator[str]:
 
 
 def _box_notices(box: Box) -> tuple[str, ...]:
-    return () if box.memory.problem is None else (box.memory.problem,)
+    return (*(() if box.memory.problem is None else (box.memory.problem,)), *box.machine.notices)
 
 
 async def _watch_feedback(box: Box) -> None:

@@ -15,9 +15,11 @@ from service import settings
 from service.app import open_box
 from service.board import Board
 from service.box import run_box
+from service.core.clock import ClockSigns
 from service.core.commands import ToggleLive
 from service.core.errors import PinsUnusable
 from service.core.phase import Phase
+from service.core.temper import Reading, Trouble
 from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.limiter import NOTICE as TOO_LOUD
 from service.dsp.sides import NOTICE as SIDES_CANCEL
@@ -120,6 +122,21 @@ async def test_the_meters_show_and_what_is_odd_about_the_sound_is_told(environ, 
         await box.board.until(lambda status: status.sound_notices == (FEEDBACK, TOO_LOUD))
         box.capture._sides.cancel = True
         await box.board.until(lambda status: SIDES_CANCEL in status.sound_notices)
+
+
+async def test_over_tls_the_box_waits_for_its_clock_and_says_so_and_what_ails_the_board(environ, monkeypatch):
+    monkeypatch.setattr("service.app.Clock.signs", lambda clock: ClockSigns(False, True, 1.0, 2.0))
+    monkeypatch.setattr("service.system.board_health.read", lambda: Reading(bits=0x50005))
+    url = environ["BOOTHD_PALABRA__BASE_URL"].replace("http:", "https:")
+    async with running(environ | {"BOOTHD_PALABRA__BASE_URL": url}) as (box, pins):
+        await press(pins, "live")
+        await box.board.until(lambda status: status.waiting_for_clock)
+        await box.board.until(lambda status: status.box_notices == (Trouble.POWER.value,))
+        picture = await fetch(box.socket, "/v1/status")
+        assert picture["waiting_for_clock"] and picture["phase"] == "creating" and picture["fault"] is None
+        assert Trouble.POWER.value in picture["notices"]
+        await press(pins, "lang")
+        assert box.board.status.wanted.name == "fr"
 
 
 async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(environ, tmp_path):

@@ -1,10 +1,12 @@
 """The journal: one record per phase change, found by `journalctl MESSAGE_ID=7b016dcf3bab49b0aa818c17cd664431`, and one
 per loss of LIVE of a second or more, at its end, found by `journalctl MESSAGE_ID=0eb638864ac24f61a61871847e6aefc2`.
+Low voltage and heat have two, at their begin and end: `journalctl MESSAGE_ID=518815bdeae1476791124958571b146e`.
 
 Fields of a phase change beside the usual ones: BOOTHD_PHASE, BOOTHD_PHASE_BEFORE, BOOTHD_WANTED and BOOTHD_CONFIRMED
 (names of language pairs), BOOTHD_CAUSE (the error's name) and BOOTHD_CODE (what the ALERT lamp counts out). A field
 without a value is left out. Fields of a loss: BOOTHD_OUTAGE_CAUSE (one of core.errors.Cause), BOOTHD_OUTAGE_S, and
-BOOTHD_LIVE_AGAIN (1, or 0 when a person ended it). Never a secret, never a caption.
+BOOTHD_LIVE_AGAIN (1, or 0 when a person ended it). Of the board: BOOTHD_BOARD (power or heat), BOOTHD_BEGAN (1 or 0),
+and BOOTHD_LASTED_S at the end. Never a secret, never a caption.
 """
 
 from __future__ import annotations
@@ -22,11 +24,13 @@ from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.problems import clean
 from service.core.status import Status, summary
+from service.core.temper import Change
 
 log = logging.getLogger(__name__)
 
 PHASE_CHANGED = "7b016dcf3bab49b0aa818c17cd664431"  # one kind of message, one id, for ever
 OUTAGE = "0eb638864ac24f61a61871847e6aefc2"
+BOARD = "518815bdeae1476791124958571b146e"
 SOCKET = Path("/run/systemd/journal/socket")
 
 _PRIORITIES = {Phase.FAULT: LOG_ERR, Phase.WAITING: LOG_WARNING}
@@ -63,6 +67,11 @@ def on_outage(outage: Outage, *, environ: Mapping[str, str] = os.environ, send: 
     _keep(outage_record(outage), logging.WARNING, environ, send)
 
 
+def on_board(change: Change, *, environ: Mapping[str, str] = os.environ, send: Send = send) -> None:
+    """Low voltage or heat begins or is over: a record, or a line of the log where systemd's journal is not ours."""
+    _keep(board_record(change), logging.WARNING if change.began else logging.INFO, environ, send)
+
+
 def _keep(record: dict[str, str], level: int, environ: Mapping[str, str], send: Send) -> None:
     message = record.pop("MESSAGE")
     if is_ours(environ):
@@ -84,6 +93,20 @@ def outage_record(outage: Outage) -> dict[str, str]:
         "BOOTHD_OUTAGE_CAUSE": outage.cause.value,
         "BOOTHD_OUTAGE_S": f"{outage.duration_s:.3f}",
         "BOOTHD_LIVE_AGAIN": str(int(outage.live_again)),
+    }
+
+
+def board_record(change: Change) -> dict[str, str]:
+    """The record of this change."""
+    kind = change.trouble.name.lower()
+    over = {} if change.began else {"BOOTHD_LASTED_S": f"{change.lasted_s:.0f}"}
+    return {
+        "MESSAGE": change.trouble.value if change.began else f"{kind}: well again, after {change.lasted_s:.0f} s",
+        "MESSAGE_ID": BOARD,
+        "PRIORITY": str(LOG_WARNING if change.began else LOG_INFO),
+        "BOOTHD_BOARD": kind,
+        "BOOTHD_BEGAN": str(int(change.began)),
+        **over,
     }
 
 

@@ -12,6 +12,7 @@ from service.core.languages import LanguagePair
 from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.status import Fault, Status
+from service.core.temper import Change, Trouble
 from service.system import journal
 from service.system.journal import is_ours, on_change, phase_record
 
@@ -170,4 +171,21 @@ def test_a_loss_of_live_is_one_record_or_one_line(caplog):
         "BOOTHD_OUTAGE_CAUSE": "line-out",
         "BOOTHD_OUTAGE_S": "3.000",
         "BOOTHD_LIVE_AGAIN": "0",
+    }
+
+
+def test_power_and_heat_are_a_record_at_their_begin_and_their_end(caplog):
+    caplog.set_level(logging.INFO)
+    journal.on_board(Change(Trouble.POWER, began=True), environ={})
+    journal.on_board(Change(Trouble.POWER, began=False, lasted_s=12.3), environ={})
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert caplog.messages[0].startswith("undervoltage: ") and caplog.messages[1] == "power: well again, after 12 s"
+    record = journal.board_record(Change(Trouble.HEAT, began=False, lasted_s=600.0))
+    del record["MESSAGE"]
+    assert record == {
+        "MESSAGE_ID": journal.BOARD,
+        "PRIORITY": "6",
+        "BOOTHD_BOARD": "heat",
+        "BOOTHD_BEGAN": "0",
+        "BOOTHD_LASTED_S": "600",
     }
