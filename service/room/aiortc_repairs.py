@@ -22,7 +22,7 @@ from aiortc.sdp import SessionDescription
 from aiortc.utils import random32, uint16_add
 
 from service.core.audio import EncodedFrame
-from service.room import aioice_repairs
+from service.room import aioice_repairs, time_repairs
 from service.room.nacks import PATIENCE_S, Nacks
 
 OVERDUE_S = 0.025  # one that is 20 ms away has come before
@@ -50,6 +50,7 @@ def install() -> None:
         opus.rtcpFeedback.append(RTCRtcpFeedback(type="nack"))
         opus.parameters.update(minptime=10, useinbandfec=1)
     aioice_repairs.install()
+    time_repairs.install()
 
 
 def connect_again(pc: RTCPeerConnection) -> Awaitable[None]:
