@@ -14,14 +14,14 @@ DAY = timedelta(days=1)
 
 
 class Authority:
-    """Signs server certificates; `trust` is the context of a client that knows it."""
+    """Signs server certificates; `trust` is the context of a client that knows it, `pem` itself."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = self._sign("authority", self._key, datetime.now(UTC) - 90 * DAY, 365 * DAY, None)
-        pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        self.trust = ssl.create_default_context(cadata=pem)
+        self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+        self.trust = ssl.create_default_context(cadata=self.pem)
 
     def server(
         self, *, address: str = "127.0.0.1", start: timedelta = -DAY, life: timedelta = 2 * DAY

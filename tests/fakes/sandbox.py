@@ -171,11 +171,12 @@ class Relay:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
         ends = {writer, there_writer}
         self._writers |= ends
-        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        await asyncio.gather(copied(reader, there_writer), copied(there_reader, writer))
         self._writers -= ends
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry one direction until it ends."""
     try:
         while data := await reader.read(65536):
             writer.write(data)
