@@ -64,11 +64,11 @@ class Session(Section):
         default=20.0, alias="transport_fallback_after"
     )
     publisher_can_subscribe: bool = False
-    max_session_s: Annotated[float, Duration("1m", "720h", per_s=True)] | None = Field(
+    max_session_s: Annotated[float | None, Duration("1m", "720h", per_s=True)] = Field(
         default=None, alias="max_session"
     )
     end_timeout_s: Annotated[float, Duration("100ms", "10s", per_s=True)] = Field(default=2.0, alias="end_timeout")
-    idle_pause_after_s: Annotated[float, Duration("30s", "1h", per_s=True)] | None = Field(
+    idle_pause_after_s: Annotated[float | None, Duration("30s", "1h", per_s=True)] = Field(
         default=None, alias="idle_pause_after"
     )
 

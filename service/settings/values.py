@@ -39,7 +39,8 @@ def duration(value_ms: float) -> str:
 class Duration:
     """Marks a number that TOML writes as text with a unit: `Annotated[int, Duration("20ms", "500ms")]`.
 
-    Milliseconds in the model, or seconds with `per_s`; the bounds belong to what is allowed.
+    Milliseconds in the model, or seconds with `per_s`; the bounds belong to what is allowed. What may be left out is
+    `Annotated[float | None, Duration(...)]`: of another order a variable is read twice, and refused.
     """
 
     least: str
@@ -59,8 +60,8 @@ class Duration:
             raise ValueError(f'must be "{self.least}" to "{self.most}"')
         return value_ms / 1000 if self.per_s else value_ms
 
-    def _write(self, value: float) -> str:
-        return duration(value * 1000 if self.per_s else value)
+    def _write(self, value: float | None) -> str | None:
+        return None if value is None else duration(value * 1000 if self.per_s else value)
 
 
 def plain(text: str) -> str:

@@ -1,5 +1,6 @@
 import pytest
 
+from service.settings import load
 from service.settings.environment import environment_layer, variable
 
 
@@ -26,6 +27,12 @@ def test_levels_are_joined_by_two_underscores_and_values_have_their_type():
         "palabra": {"request_timeout": "3s"},
         "lamps": {"link": {"pin": 5}},
     }
+
+
+def test_durations_that_may_be_left_out_can_be_given():
+    environ = {"BOOTHD_SESSION__MAX_SESSION": "2h", "BOOTHD_SESSION__IDLE_PAUSE_AFTER": "5m"}
+    session = load(None, environ=environ).session
+    assert (session.max_session_s, session.idle_pause_after_s) == (7200.0, 300.0)
 
 
 def test_lists_and_tables_are_json():
