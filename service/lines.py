@@ -40,7 +40,7 @@ async def open_line_in(
     keys = settings.audio.input
     capture = Capture(
         open_pcm=_input(settings, go, ended),
-        encoder=OpusEncoder(),
+        new_encoder=OpusEncoder,
         go=go,
         on_sound=on_sound,
         gain_db=keys.gain_db,

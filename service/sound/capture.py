@@ -44,7 +44,7 @@ class Capture:
         self,
         *,
         open_pcm: Callable[[], InputPcm],
-        encoder: Encoder,
+        new_encoder: Callable[[], Encoder],
         go: threading.Event,
         on_sound: Callable[[Samples], object] = len,
         gain_db: float = 0.0,
@@ -55,7 +55,8 @@ class Capture:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
     ) -> None:
-        self._encoder, self._go, self._clock = encoder, go, clock
+        self._new_encoder, self._go, self._clock = new_encoder, go, clock
+        self._encoder = new_encoder()
         self._on_sound = on_sound
         self._gain = 10 ** (gain_db / 20)
         self._framer = Framer()
@@ -64,7 +65,7 @@ class Capture:
         self.spoke_s = -math.inf  # when somebody spoke last
         self._speech, self._on_speech = False, _nobody
         self._loop = asyncio.get_running_loop()
-        self._outgoing = Outgoing(silence=encoder.encode(bytes(FRAME_BYTES)), clock=clock)
+        self._outgoing = Outgoing(silence=self._encoder.encode(bytes(FRAME_BYTES)), clock=clock)
         self.captured = 0  # frames encoded since the start, the silence that stands for a lost device included
         self.xruns = 0
         self.meter, self._full_scale = meter or Meter(), FullScale()
@@ -77,6 +78,8 @@ class Capture:
             open_pcm=open_pcm,
             serve=self._periods,
             while_lost=self._silence,
+            done=lambda: self.captured,
+            on_held=self._renew,
             priority=priority,
             clock=clock,
             pause=pause,
@@ -164,6 +167,10 @@ class Capture:
         """Frames that nobody took in time while somebody listened."""
         return self._outgoing.dropped
 
+    def _renew(self) -> None:
+        """The thread is given up, perhaps in the encoder, which is not for two."""
+        self._encoder = self._new_encoder()
+
     # -- the thread ---------------------------------------------------------------------------------------------
 
     def _periods(self, pcm: InputPcm) -> Iterator[None]:
@@ -204,10 +211,11 @@ class Capture:
         return block if self._gain == 1.0 else bytes((heard * 32767).astype("<i2").tobytes())
 
     def _take(self, pcm: bytes) -> None:
+        encoder = self._encoder  # a thread that was given up in it keeps its own
         for number, frame in self._framer.push(pcm):
-            self.captured += 1
-            payload = self._encoder.encode(self._catch_up.next(np.frombuffer(frame, np.int16)).tobytes())
+            payload = encoder.encode(self._catch_up.next(np.frombuffer(frame, np.int16)).tobytes())
             self._tell(self._outgoing.push, number, payload)
+            self.captured += 1
             self._listen()
 
     def _listen(self) -> None:

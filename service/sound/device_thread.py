@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import random
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 REOPEN_S = (0.5, 1.0, 2.0)
 SPREAD = 0.2
 STOP_S = 0.4
-HELD_S = 2.0  # audio-path 1.4
-HEAL_S = 6.0
+HELD_S = 1.8  # found within 2 s
 MAX_HELD = 2  # threads given up: with so many, no further one opens the device
 CAPTURE_PRIORITY, PLAYBACK_PRIORITY = 50, 51  # audio-path 6
 LOOKS_APART_S = 1.0  # the looks of `supervise` come more often, unless the machine has slept
@@ -50,6 +50,8 @@ class DeviceThread(Generic[Pcm]):
     `serve` does the work, one period per step; it yields as soon as the device has answered, since a thread that was
     given up meanwhile ends there. Before a stop closes the device, `take_leave` has it once more.
     `fault` says why there is no device now: SoundCardMissing until it was there once, SoundCardLost afterwards.
+    `done` counts the work: a thread that goes round without any is held, too. `on_held` is called when one is given up
+    and before another one begins: what it may be held in is not to be used any more.
     With a `priority` the thread runs before all other processes, where that is permitted.
     """
 
@@ -62,6 +64,8 @@ class DeviceThread(Generic[Pcm]):
         serve: Callable[[Pcm], Iterator[None]],
         take_leave: Callable[[Pcm], None] = lambda pcm: None,
         while_lost: Callable[[], None] = lambda: None,
+        done: Callable[[], int] | None = None,
+        on_held: Callable[[], None] = lambda: None,
         priority: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
@@ -70,6 +74,8 @@ class DeviceThread(Generic[Pcm]):
         self._name, self._code = name, code
         self._open_pcm, self._serve = open_pcm, serve
         self._take_leave, self._while_lost = take_leave, while_lost
+        self._done, self._on_held = done or itertools.count().__next__, on_held
+        self._done_before: int | None = None
         self._priority, self._clock, self._chance = priority, clock, chance
         self._stop = threading.Event()
         self._pause = pause or self._stop.wait
@@ -95,9 +101,10 @@ class DeviceThread(Generic[Pcm]):
     @property
     def last_period_s(self) -> float:
         """The heartbeat: it goes on while a fault stands. It stops when the thread is held and nobody supervises, or
-        when to give it up did not help: a device that worked may then be had by a new process."""
+        when to give it up has not helped yet: a device that worked may be had by a new process. Whoever is told by this
+        has patience of his own."""
         hopeless = self._was_there and self.fault is not None and self._still_held()
-        return min(self._moved_s, self._gave_up_s + HEAL_S) if hopeless else self._moved_s
+        return self._gave_up_s if hopeless else self._moved_s
 
     def supervise(self) -> None:
         """Give up a thread that is held, and begin another. To be called several times a second."""
@@ -111,6 +118,7 @@ class DeviceThread(Generic[Pcm]):
         self._held = [thread for thread in self._held if thread.is_alive()] + [self._thread]
         self._moved_s = self._gave_up_s = now_s
         _go_as_others(self._thread)
+        self._on_held()
         self._thread = self._new_thread()
         self._thread.start()
 
@@ -157,7 +165,9 @@ class DeviceThread(Generic[Pcm]):
                     return
 
     def _beat(self) -> None:
-        self._moved_s = self._clock()
+        done = self._done()
+        if done != self._done_before:
+            self._done_before, self._moved_s = done, self._clock()
         self._was_there, self._tries = True, 0
         if self.fault is not None:
             # Only now: a device that opens and then gives nothing is not back.

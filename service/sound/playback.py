@@ -71,7 +71,8 @@ class Playback:
         self._muted = self._ending = False
         self._mixer, self._meters = Mixer(limiters=()), list[Meter]()
         self._cushion = cushion
-        self.xruns = 0
+        self.xruns = self.played = 0  # periods that the card has taken
+        self.played_s = clock()
         self.buffer_ms = 0  # what the card holds, as it was opened last
         self.envelope = Envelope()  # of all channels together
         self.last_voice_s: float | None = None  # heard or muted
@@ -81,6 +82,7 @@ class Playback:
             open_pcm=open_pcm,
             serve=self._periods,
             take_leave=self._fade_out,
+            done=lambda: self.played,
             priority=priority,
             clock=clock,
             pause=pause,
@@ -147,6 +149,7 @@ class Playback:
                 self._count_underrun()
                 before, period = lead, _risen(period, pcm.channels)  # that it stopped was heard; not that it goes on
             before = b""
+            self.played, self.played_s = self.played + 1, self._clock()
             yield
             if self._is_to_be_opened_again():
                 return

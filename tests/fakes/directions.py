@@ -41,7 +41,7 @@ class Tone:
 
 def line_in(**options) -> Capture:
     capture = Capture(
-        open_pcm=lambda: AlsaInput(LINE_IN, channel="left"), encoder=FakeEncoder(), go=threading.Event(), **options
+        open_pcm=lambda: AlsaInput(LINE_IN, channel="left"), new_encoder=FakeEncoder, go=threading.Event(), **options
     )
     capture.go()
     return capture

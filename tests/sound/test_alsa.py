@@ -390,7 +390,9 @@ async def until(condition, *, within_s=10.0):
 
 @pytest.mark.slow
 async def test_cards_that_are_unplugged_come_back_by_themselves(server):
-    capture = Capture(open_pcm=lambda: AlsaInput(LINE_IN, channel="left"), encoder=FakeEncoder(), go=threading.Event())
+    capture = Capture(
+        open_pcm=lambda: AlsaInput(LINE_IN, channel="left"), new_encoder=FakeEncoder, go=threading.Event()
+    )
     playback = Playback(
         open_pcm=lambda: AlsaOutput(LINE_OUT), sources=(), new_limiter=Limiter, ramp_samples=480, stereo=True
     )

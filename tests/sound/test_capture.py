@@ -24,7 +24,7 @@ class Desk:
         self.encoder = FakeEncoder()
         self.capture = Capture(
             open_pcm=self.open,
-            encoder=self.encoder,
+            new_encoder=lambda: self.encoder,
             go=self.go,
             clock=self.clock,
             pause=self.clock.sleep,

@@ -134,7 +134,6 @@ async def test_a_card_that_hangs_is_noticed_and_holds_neither_the_loop_nor_the_o
         assert "does not answer" in str(direction.fault)
         await asyncio.sleep(1.5)  # it is opened again in vain: the first thread holds it
         assert "does not answer" in str(direction.fault)
-        assert time.monotonic() - direction.last_period_s < 1.0
         card.go_on()
         back_s = await until(lambda: sounding(direction, card), within_s=BACK_S)
         await until(lambda: not any(thread.is_alive() for thread in direction._thread._held), within_s=5)
