@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -43,6 +44,7 @@ from service.sound.opus import OpusDecoder, OpusEncoder
 from service.system import board_health, garbage, journal
 from service.system.clock import Clock
 from service.transports import Transport, Transports
+from service.vigil import Vigil
 from service.web import server
 from service.web.routes import table
 
@@ -124,8 +126,16 @@ async def open_box(
             pins=pins, ask=conductor.ask, **{name: pin.pin for name, pin in settings.buttons if pin is not None}
         )
         stack.callback(buttons.close)
+        vigil = Vigil(
+            capture=capture,
+            line_out=line_out,
+            rooms=rooms,
+            sockets=sockets,
+            phase=lambda: conductor.phase,
+            now_s=time.monotonic(),
+        )
         box = Box(
-            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps, memory, machine),
+            *(settings, board, conductor, fallback, capture, line_out, rooms, sockets, lamps, vigil, memory, machine),
             [FeedbackCheck(capture.envelope, card.playback.envelope) for card in line_out.cards.values()],
             recording_ended,
         )

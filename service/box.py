@@ -36,13 +36,13 @@ from service.sound.capture import Capture
 from service.sound.line_out import Card, LineOut
 from service.sound.tone import Tone
 from service.system.addresses import host_addresses
+from service.vigil import Vigil
 from service.web.answers import Broken, Refused
 from service.web.orders import ToneOrder
 
 LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
 ADDRESS_POLL_S = 1.0
-HEARTBEAT_S = 2.0
 FEEDBACK_LOOK_S = 10.0
 
 
@@ -59,6 +59,7 @@ class Box:
     rooms: Rooms
     sockets: AudioSockets
     lamps: Lamps
+    vigil: Vigil
     memory: Memory
     machine: Machine
     feedback: Sequence[FeedbackCheck]  # one for each card of line-out
@@ -145,16 +146,13 @@ class Box:
         """Overruns of line-in, underruns of line-out."""
         return {"input": self.capture.xruns, "output": self.line_out.xruns}
 
-    def alive(self, now_s: float) -> bool:
-        """Whether the sound threads have moved lately; one whose device is declared lost tries to reopen it."""
-        return now_s - min(self.capture.last_period_s, self.line_out.last_period_s) < HEARTBEAT_S
-
 
 def _card(device: str, card: Card) -> dict[str, Any]:
     playback, levels = card.playback, card.playback.levels
     return {
         "device": device,
         "lost": playback.lost,
+        "periods": playback.played,
         "xruns": playback.xruns,
         "reopens": playback.reopens,
         "buffer_ms": playback.buffer_ms,
@@ -168,6 +166,7 @@ async def run_box(box: Box) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_test_lamps(box.board))
         tasks.create_task(_watch_sound(box))
+        tasks.create_task(_watch_playing(box))
         tasks.create_task(_watch_feedback(box))
         tasks.create_task(_watch_addresses(box))
         tasks.create_task(box.machine.run())
@@ -184,14 +183,20 @@ async def _test_lamps(board: Board) -> None:
 async def _watch_sound(box: Box) -> None:
     """Leave threads that hang behind; tell the conductor of lost and returned cards, the board of what is odd."""
     while True:
-        for direction in (box.capture, box.line_out):
-            direction.supervise()
+        box.vigil.look(time.monotonic())
         fault = box.capture.fault or next(iter(box.line_out.faults), None)
         shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
         box.conductor.sound(shown, partly=box.capture.fault is None and not box.line_out.dead)
         box.board.update(
             input_silent=box.capture.level.silent, sound_notices=tuple(_odd(box)), box_notices=_box_notices(box)
         )
+        await asyncio.sleep(SOUND_POLL_S)
+
+
+async def _watch_playing(box: Box) -> None:
+    """Say whether line-out goes on, apart from all other supervision: LIVE must not be lit when it does not."""
+    while True:
+        box.board.update(playing=box.vigil.playing(time.monotonic()))
         await asyncio.sleep(SOUND_POLL_S)
 
 

@@ -62,7 +62,7 @@ class Daemon:
         self._board.watch(journal.on_change)
         self._board.watch(lambda before, after: self._notifier.status(summary(after)))
         try:
-            await first_of(self._notifier.feed(self._alive), self._rounds())
+            await first_of(self._notifier.feed(self._trouble), self._rounds())
         except asyncio.CancelledError:
             pass  # by _stop
 
@@ -72,8 +72,8 @@ class Daemon:
             self._box.conductor.stopping()
         main.cancel()
 
-    def _alive(self) -> bool:
-        return self._box is None or self._box.alive(time.monotonic())
+    def _trouble(self) -> str:
+        return "" if self._box is None else self._box.vigil.trouble(time.monotonic())
 
     async def _rounds(self) -> None:
         while True:

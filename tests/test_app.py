@@ -148,7 +148,7 @@ async def test_the_sound_threads_give_signs_of_life_and_a_lost_card_shows(enviro
             await board.until(lambda status: status.phase is Phase.FAULT)
         assert board.status.fault.code == 3 and "in.wav" in board.status.fault.detail
         now_s = max(box.capture.last_period_s, box.line_out.last_period_s)
-        assert box.alive(now_s + 1.0) and not box.alive(now_s + 2.5)
+        assert box.vigil.trouble(now_s + 1.0) == "" and "nobody has looked" in box.vigil.trouble(now_s + 2.5)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 

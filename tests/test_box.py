@@ -28,7 +28,7 @@ class Room:
         self.board = Board()
         keys = [{"target": route.target, "device": route.device, "channel": route.channel} for route in ROUTES]
         loaded = settings.Settings.model_validate({"audio": {"output": {"route": keys}}})
-        others = ("conductor", "fallback", "capture", "rooms", "sockets", "lamps", "memory", "machine")
+        others = ("conductor", "fallback", "capture", "rooms", "sockets", "lamps", "vigil", "memory", "machine")
         parts = {name: SimpleNamespace() for name in others}
         self.box = Box(
             settings=loaded,

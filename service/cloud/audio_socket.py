@@ -6,12 +6,13 @@ It turns the vendor's 24 kHz PCM into and out of encoded frames at its own door;
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 
@@ -71,6 +72,18 @@ class AudioLink:
         self._unasked = 0  # pieces of speech in a language that was not asked for
         self.packets_sent = 0
         self._messages = LatestQueue[bytes](MESSAGES_WAITING)
+        self._dead: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+
+    @property
+    def hears(self) -> bool:
+        """Whether the cloud hears what is sent now."""
+        return self._readiness.ready
+
+    def lose(self, error: LinkLost) -> None:
+        """Give the link up for a reason that shows elsewhere."""
+        if not self._dead.done():
+            self._dead.set_exception(error)
+            self._dead.exception()  # seen, whether or not anybody waits for it
 
     @property
     def alive(self) -> bool:
@@ -106,7 +119,7 @@ class AudioLink:
 
     async def pump(self) -> None:
         """Carry sound and messages. Never returns: raises Retryable when the socket is closed, broken or silent."""
-        await first_of(self._hear(), self._speak(), self._voices.play())
+        await first_of(self._hear(), self._speak(), self._voices.play(), self._given_up())
 
     # -- from the cloud
 
@@ -135,6 +148,9 @@ class AudioLink:
         if isinstance(message, CloudError) and message.code == "SERVICE_TIMEOUT":
             self._gave_up = f"the cloud heard no sound and gave up: {message.short}"
         self._messages.push(payload)
+
+    async def _given_up(self) -> None:
+        await asyncio.shield(self._dead)
 
     # -- to the cloud
 
@@ -181,6 +197,16 @@ class AudioSockets:
     def packets_sent(self) -> int:
         """Packets of line-in sent since the start, in all sessions."""
         return self._sent_before + (self._link.packets_sent if self._link is not None else 0)
+
+    @property
+    def hears(self) -> bool:
+        """Whether the cloud hears what is sent now; True where no session has its sound here."""
+        return self._link is None or self._link.hears
+
+    def lose(self, error: LinkLost) -> None:
+        """Give up the link there is, for a reason that shows elsewhere."""
+        if self._link is not None:
+            self._link.lose(error)
 
     @asynccontextmanager
     async def join(

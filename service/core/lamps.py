@@ -101,6 +101,8 @@ def lamp_class(status: Status) -> LampClass:
         return LampClass.CLOCK
     if status.phase in _ON_THE_WAY:
         return LampClass.SOUND_LOST if status.listeners_lost_sound else LampClass.CONNECTING
+    if status.phase is Phase.LIVE and not status.playing:
+        return LampClass.SOUND_LOST
     if status.phase is Phase.READY:
         return LampClass.READY
     if status.phase is Phase.PAUSED or status.muted or status.floor_chosen:

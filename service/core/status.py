@@ -55,6 +55,7 @@ class Status:
     network_overdue: bool = False
     lamp_test: bool = False
     listeners_lost_sound: bool = False
+    playing: bool = True  # line-out goes on: every card that is not lost takes sound
     input_silent: bool = False  # line-in, for so long that somebody should look
     transport: str | None = None  # "webrtc" | "websocket": how the sound goes while a session stands
     control: str | None = None  # "websocket" | "datachannel" while a session stands
@@ -91,6 +92,8 @@ def summary(status: Status) -> str:
     if status.fault is not None:
         parts.append(f"{status.fault.name} (code {status.fault.code}): {status.fault.detail}")
     parts += _notices(status)
+    if not status.playing:
+        parts.append("line-out stands still")
     if status.settings_notice is not None:
         parts.append(status.settings_notice)
     return "; ".join(parts)

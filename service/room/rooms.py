@@ -33,6 +33,11 @@ class Rooms:
         if self._link is not None and not self._link.addresses <= addresses:
             self._link.lose(LinkLost("the address that the room's media went by is gone", cause=Cause.ADDRESS))
 
+    def lose(self, error: LinkLost) -> None:
+        """Give up the link there is, for a reason that shows elsewhere: the room is joined anew."""
+        if self._link is not None:
+            self._link.lose(error)
+
     def join(
         self, session: Session, line_in: EncodedSource, sink_for: Callable[[str], EncodedSink | None]
     ) -> AbstractAsyncContextManager[Stay]:

@@ -15,6 +15,8 @@ from service.core.problems import clean
 
 log = logging.getLogger(__name__)
 
+HUNGRY_LOOKS = 20  # within the watchdog's limit
+
 
 class Notifier:
     """The unit's voice. Nothing is raised here: the sound goes on when systemd does not listen."""
@@ -41,21 +43,25 @@ class Notifier:
 
     async def feed(
         self,
-        alive: Callable[[], bool],
+        trouble: Callable[[], str],
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> NoReturn:
-        """Feed the watchdog for ever, at a third of its limit, while `alive()` and while the event loop is punctual."""
+        """Feed the watchdog for ever, at a third of its limit, while there is no `trouble()` and the event loop is
+        punctual. Once hungry, it is looked again and again, and fed as soon as all is well: who was only stopped for a
+        while, and goes on, is not killed for it."""
         limit_s = self._watchdog_s
         while limit_s is None:
             await asyncio.Event().wait()  # nobody sets it
-        interval_s = limit_s / 3
         hungry = False
         while True:
-            due_s = clock() + interval_s
-            await sleep(interval_s)
-            why = _why_not(clock() - due_s, interval_s, alive)
+            wait_s = limit_s / (HUNGRY_LOOKS if hungry else 3)
+            due_s = clock() + wait_s
+            await sleep(wait_s)
+            late_s = clock() - due_s
+            # Only the loop itself can tell that it hangs; a thread would go on feeding.
+            why = f"the event loop is {late_s:.1f} s late" if late_s > limit_s / 6 else trouble()
             if why and not hungry:
                 log.warning("the watchdog is not fed: %s", why)
             elif hungry and not why:
@@ -73,13 +79,6 @@ class Notifier:
             self._heard = False
         else:
             self._heard = True
-
-
-def _why_not(late_s: float, interval_s: float, alive: Callable[[], bool]) -> str:
-    # Only the loop itself can tell that it hangs; a thread would go on feeding.
-    if late_s > interval_s / 2:
-        return f"the event loop is {late_s:.1f} s late"
-    return "" if alive() else "no sign of life"
 
 
 def watchdog_s(environ: Mapping[str, str], pid: int) -> float | None:

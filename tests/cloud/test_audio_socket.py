@@ -116,6 +116,26 @@ def test_line_in_is_heard_from_readiness_on_in_whole_chunks_at_their_own_pace():
     over_memory(story)
 
 
+def test_a_link_that_is_given_up_ends_with_the_reason_and_only_the_first_counts():
+    async def story(cloud, link, ears, pump):
+        await link.send(SPANISH)
+        assert not link.hears
+        await asyncio.sleep(3.0)
+        assert link.hears
+        for reason in ("nothing is sent", "nothing is sent still"):
+            link.lose(LinkLost(reason, cause=Cause.BOX))
+        with pytest.raises(LinkLost, match="^nothing is sent$"):
+            await pump
+
+    over_memory(story)
+
+
+def test_without_a_session_there_is_nothing_to_give_up_or_to_hear():
+    rooms = AudioSockets(new_decoder=Decoder, new_encoder=Encoder)
+    rooms.lose(LinkLost("nobody is there"))
+    assert rooms.hears
+
+
 def test_a_change_does_not_interrupt_and_a_pause_does():
     async def story(cloud, link, ears, pump):
         await link.send(SPANISH)

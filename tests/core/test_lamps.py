@@ -31,9 +31,9 @@ ES, FR, DE = (LanguagePair(f"en to {code}", "en", (code,)) for code in ("es", "f
 
 def every_status():
     faults = [None, *(Fault(code, "Any", "any") for code in FaultCode)]
-    flags = list(itertools.product((False, True), repeat=10))
+    flags = list(itertools.product((False, True), repeat=11))
     for phase, fault, given in itertools.product(Phase, faults, flags):
-        muted, floor, fallback, network, overdue, test, lost, silent, identifying, clock = given
+        muted, floor, fallback, network, overdue, test, lost, silent, identifying, clock, playing = given
         yield Status(
             phase=phase,
             fault=fault,
@@ -47,6 +47,7 @@ def every_status():
             input_silent=silent,
             identifying=identifying,
             waiting_for_clock=clock,
+            playing=playing,
         )
 
 
@@ -65,7 +66,8 @@ def test_the_lamps_never_lie_about_what_the_room_hears():
         if status.lamp_test or status.identifying:
             continue
         translated = not (status.muted or status.floor_chosen or status.fallback)
-        assert (live == ON) == (status.phase is Phase.LIVE and translated and not status.waiting_for_clock), status
+        on_air = status.phase is Phase.LIVE and translated and status.playing
+        assert (live == ON) == (on_air and not status.waiting_for_clock), status
         assert (alert in CODES.values()) == (lamp_class(status) is LampClass.FAULT), status
         assert status.phase is not Phase.FAULT or alert in CODES.values(), status
         assert link != ON or status.network or status.phase not in (Phase.WAITING, Phase.FAULT), status

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.core.errors import PermissionMissing, TokenRefused
+from service.core.errors import Cause, FaultCode, LinkLost, PermissionMissing, TokenRefused
 from service.core.session import Session
 from service.room import link
 from service.room.rooms import Rooms
@@ -50,3 +50,15 @@ async def test_a_refused_token_is_no_lost_link():
         with pytest.raises(TokenRefused):
             async with Rooms().join(session(server.url, "nobody"), PacketQueue(), lambda code: None):
                 pass
+
+
+async def test_a_link_that_is_given_up_is_left_and_the_reason_is_kept():
+    rooms, line_in = Rooms(), PacketQueue()
+    dead = LinkLost("nothing is sent", code=FaultCode.BOX)
+    rooms.lose(dead)  # there is none yet
+    async with embedded() as server:
+        async with rooms.join(session(server.url, "r/box"), line_in, lambda code: None) as stay:
+            rooms.lose(dead)
+            with pytest.raises(LinkLost, match="^nothing is sent") as caught:  # the fake's new token joins nothing
+                await stay.pump()
+            assert caught.value.cause is Cause.BOX

@@ -55,9 +55,9 @@ class Loop:
         self.slept.append(duration_s)
         self.now_s += duration_s + self._late_s.pop(0)
 
-    async def run(self, alive=lambda: True, watchdog_us="3000000"):
+    async def run(self, trouble=lambda: "", watchdog_us="3000000"):
         with pytest.raises(Done):
-            await Notifier({"WATCHDOG_USEC": watchdog_us}).feed(alive, clock=self.clock, sleep=self.sleep)
+            await Notifier({"WATCHDOG_USEC": watchdog_us}).feed(trouble, clock=self.clock, sleep=self.sleep)
 
 
 def test_the_four_words(systemd):
@@ -111,16 +111,33 @@ async def test_the_watchdog_is_fed_three_times_in_its_limit(systemd):
 
 async def test_no_food_without_a_sign_of_life(systemd, caplog):
     caplog.set_level(logging.INFO)
-    signs = iter([True, False, False, True, True])
+    signs = iter(["", "uplink has stood still for 4.0 s", "the same", "", ""])
     heard = []
 
-    def alive():
+    def trouble():
         heard.extend(systemd.heard() or ["-"])
         return next(signs)
 
-    await Loop(0, 0, 0, 0, 0).run(alive)
+    loop = Loop(0, 0, 0, 0, 0)
+    await loop.run(trouble)
     assert heard + systemd.heard() == ["-", "WATCHDOG=1", "-", "-", "WATCHDOG=1", "WATCHDOG=1"]
-    assert caplog.messages == ["the watchdog is not fed: no sign of life", "the watchdog is fed again"]
+    assert caplog.messages == [
+        "the watchdog is not fed: uplink has stood still for 4.0 s",
+        "the watchdog is fed again",
+    ]
+    assert loop.slept == [1.0, 1.0, 0.15, 0.15, 1.0]
+
+
+async def test_a_process_that_was_stopped_for_two_thirds_of_the_limit_lives_on(systemd):
+    loop, fed_s = Loop(0, 2.0, 0, 0), [100.0]
+
+    def trouble():
+        fed_s.append(loop.now_s)
+        return ""
+
+    await loop.run(trouble)
+    assert len(systemd.heard()) == len(fed_s) - 1 == 3
+    assert max(after_s - before_s for before_s, after_s in zip(fed_s, fed_s[1:], strict=False)) == pytest.approx(3.15)
 
 
 @pytest.mark.parametrize(("late_s", "fed"), [(0.4, 1), (0.6, 0)])
@@ -136,7 +153,7 @@ async def test_lateness_is_counted_from_each_sleep_alone(systemd):
 
 
 async def test_without_a_watchdog_feeding_waits_for_ever(systemd):
-    feeding = Notifier({}).feed(lambda: True)
+    feeding = Notifier({}).feed(str)
     waiting = feeding.send(None)
     assert not waiting.done()
     feeding.close()
