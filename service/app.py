@@ -90,6 +90,7 @@ async def open_box(
         conductor = Conductor(
             board=board,
             menu=menu,
+            instant=settings.session.switching == "instant",
             sessions=ClockGate(
                 _sessions(settings, memory),
                 board=board,

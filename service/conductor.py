@@ -53,6 +53,7 @@ from service.core.outages import Outage, Outages
 from service.core.phase import Phase, may_step
 from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Sessions
 from service.core.status import Fault
+from service.core.switching import Switching
 from service.core.translation import TranslationTask
 from service.talk import Talk
 from service.transports import Transport, Transports
@@ -77,6 +78,7 @@ class Conductor:
         *,
         board: Board,
         menu: Menu,
+        instant: bool = False,
         sessions: Sessions,
         transports: Transports,
         line_in: LineIn,
@@ -93,7 +95,7 @@ class Conductor:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._board, self._menu = board, menu
+        self._board, self._menu, self._switching = board, menu, Switching(menu, instant=instant)
         self._sessions, self._transports = sessions, transports
         self._line_in, self._line_out = line_in, line_out
         self._accounts, self._renews, self._first_wait_s = accounts, renews, first_wait_s
@@ -174,11 +176,13 @@ class Conductor:
                 self._ended.set()
         if intent.paused or not intent.on_air:
             self._idle.rest()
-        if self._talk is not None and intent.pair != self._talk.task.wanted:
-            self._talk.task.want(intent.pair)
+        if self._talk is not None and intent.pair != before.pair:
+            self._talk.task.want(self._switching.asked(intent.pair))
         if intent.on_air:
             self._pause(was_paused)
         self._board.update(wanted=intent.pair, idle=self._idle.paused)
+        if self._talk is not None:
+            self._hear(self._talk.task)
         self._changed.set()
 
     @property
@@ -406,7 +410,7 @@ class Conductor:
 
     def _new_task(self) -> TranslationTask:
         task = TranslationTask()
-        task.want(self._intent.pair)
+        task.want(self._switching.asked(self._intent.pair))
         if self._paused:
             task.pause()
             self._line_in.hold()
@@ -444,12 +448,12 @@ class Conductor:
         task, link = talk.task, talk.link
         assert task.wanted is not None
         self._accounts.running(task.running, self._clock())
-        self._intent = replace(self._intent, pair=task.wanted)
-        if task.confirmed not in (None, self._board.status.confirmed):
-            self._line_out.select(task.confirmed.targets)
+        if task.wanted != self._switching.asked(self._intent.pair):  # taken back, since it was not to be had
+            pair = self._switching.heard(task.wanted, self._intent.pair, self._board.status.confirmed)
+            assert pair is not None  # whatever was wanted is of the menu
+            self._intent = replace(self._intent, pair=pair)
+        self._hear(task)
         self._board.update(
-            wanted=task.wanted,
-            confirmed=task.confirmed,
             control=talk.control.name,
             queue_level_ms=task.queue_level_ms,
             notices=_notices(task),
@@ -468,6 +472,13 @@ class Conductor:
         elif self._phase in (Phase.LIVE, Phase.PAUSED, Phase.WAITING):
             self._cause = Cause.SESSION
             self._enter(Phase.PREPARING)
+
+    def _hear(self, task: TranslationTask) -> None:
+        """Let line-out have what the task says, if that is the pair that is wanted, or was: and the lamps with it."""
+        heard = self._switching.heard(task.confirmed, self._intent.pair, self._board.status.confirmed)
+        if heard not in (None, self._board.status.confirmed):
+            self._line_out.select(heard.targets)
+        self._board.update(wanted=self._intent.pair, confirmed=heard)
 
     # -- the picture --------------------------------------------------------------------------------------------
 

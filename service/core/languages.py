@@ -18,7 +18,7 @@ class LanguagePair:
     """One choice of the LANG button: a source, its targets, and the documented options of both.
 
     Codes are lower-case (palabra-api 4.8); `source` may be "auto", then `detectable` lists the candidates.
-    Queue levels in milliseconds; None leaves the server's default.
+    Queue levels in milliseconds; None leaves the server's default. `parts` are the pairs that one task serves together.
     """
 
     name: str
@@ -31,6 +31,11 @@ class LanguagePair:
     translation_glossary_ids: tuple[str, ...] = ()
     desired_queue_level_ms: int | None = None
     max_queue_level_ms: int | None = None
+    parts: tuple[LanguagePair, ...] = ()
+
+    def part_for(self, target: str) -> LanguagePair:
+        """Whose options this target has."""
+        return next((part for part in self.parts if target in part.targets), self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ def set_task(pair: LanguagePair, *, minimal: bool = False) -> bytes:
         "preprocessing": {},
         "transcription": {"source_language": pair.source} | ({} if minimal else _transcription_options(pair)),
         "translations": [
-            {"target_language": target} | ({} if minimal else _translation_options(pair)) for target in pair.targets
+            {"target_language": target} | ({} if minimal else _translation_options(pair.part_for(target)))
+            for target in pair.targets
         ],
     }
     if not minimal and (queue := _queue_options(pair)):
@@ -37,7 +38,8 @@ def set_task(pair: LanguagePair, *, minimal: bool = False) -> bytes:
 
 def has_options(pair: LanguagePair) -> bool:
     """Whether the minimal task of this pair is any smaller than its full one."""
-    return bool(_transcription_options(pair) or _translation_options(pair) or _queue_options(pair))
+    of_targets = (_translation_options(part) for part in (pair, *pair.parts))
+    return bool(_transcription_options(pair) or _queue_options(pair) or any(of_targets))
 
 
 def get_task() -> bytes:

@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.core.languages import AUTO, LanguagePair, Menu
 from service.core.session import ENCRYPTED
+from service.core.switching import conflicts
 from service.settings import routes, values
 from service.settings.audio import Audio, Fallback
 from service.settings.clashes import Clash, refuse
@@ -30,6 +31,7 @@ from service.settings.section import Section, Source, Target, Text, Texts
 from service.settings.values import Duration
 
 SCHEMA = 1
+INSTANT = 'session.switching = "instant"; make both the same, or write "task"'
 
 QueueLevelMs = Annotated[int, Duration("100ms", "2m")]
 
@@ -63,6 +65,7 @@ class Session(Section):
     transport_fallback_after_s: Annotated[float, Duration("5s", "10m", per_s=True)] = Field(
         default=20.0, alias="transport_fallback_after"
     )
+    switching: Literal["task", "instant"] = "task"
     publisher_can_subscribe: bool = False
     max_session_s: Annotated[float | None, Duration("1m", "720h", per_s=True)] = Field(
         default=None, alias="max_session"
@@ -211,6 +214,17 @@ class Settings(BaseSettings):
             for index, name in enumerate(names)
             if name in names[:index]
         )
+        return pairs
+
+    @field_validator("pair")
+    @classmethod
+    def _can_be_switched(cls, pairs: tuple[Pair, ...], info: ValidationInfo) -> tuple[Pair, ...]:
+        if info.data.get("session", Session()).switching == "instant":
+            found = conflicts(Menu(tuple(pair.language_pair() for pair in pairs)))
+            refuse(
+                Clash((one.place, one.key), f'differs from "{one.earlier}", with which it is one task while {INSTANT}')
+                for one in found
+            )
         return pairs
 
     @field_validator("lamps", "buttons")

@@ -54,8 +54,9 @@ class Desk:
         max_dbfs=0.0,
         under_db=None,
         under_delay_s=0.0,
+        clock=None,
     ):
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.under_db, self.under_delay_s = under_db, under_delay_s
         self.floor_level: float | None = None
         self.cushion = Cushion()
