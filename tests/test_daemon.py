@@ -264,7 +264,9 @@ def test_the_box_comes_back_when_the_cloud_does(tmp_path, line_in):
             assert any(picture["lamps"]["link"] == "fast" for picture in pictures)  # nothing answers there
             cloud.start()
             back = one.until("live", 40)
-            assert (back["fault"], back["confirmed"], back["lamps"]["live"]) == (None, "EN to ES", "on")
+            assert (back["fault"], back["confirmed"]) == (None, "EN to ES")
+            # On a busy machine it was gone for so long that the floor has taken its place, for 3 s more.
+            until(lambda: one.status()["lamps"]["live"] == "on", "the lamp")
             assert cloud.seen()[-3:] == ["created", "joined", "set_task"]
 
 
