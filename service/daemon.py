@@ -26,7 +26,7 @@ from service.core.status import Fault, as_json, summary
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins, kind_of
 from service.memory import Memory
-from service.settings import Settings
+from service.settings import BadCredentials, Settings
 from service.settings.watch import Fingerprint
 from service.system import journal, logs
 from service.system.notify import Notifier
@@ -137,12 +137,13 @@ class Daemon:
     # -- with settings that cannot be used ----------------------------------------------------------------------
 
     async def _stand_in_fault(self, mistake: NeedsPerson, seen: Fingerprint, *, limit_s: float) -> None:
-        """Show the fault by whatever the last good settings left us, until the files change or the time is over."""
+        """Show the fault by what the settings still say, or the last good ones said, until the files change or the time
+        is over."""
         for line in str(mistake).splitlines():
             log.error("%s", line)
         fault = Fault(mistake.code, type(mistake).__name__, str(mistake))
         self._board.update(phase=Phase.FAULT, fault=fault)
-        last_good = self._last_good()
+        last_good = mistake.others if isinstance(mistake, BadCredentials) else self._last_good()
         async with AsyncExitStack() as stack:
             try:
                 stack.enter_context(self._lamps_of(last_good))

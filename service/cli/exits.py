@@ -57,10 +57,11 @@ def code_of(verb: str, work: Coroutine[Any, Any, None]) -> int:
         _hush(sys.stdout)  # Python writes to it once more at its end
     except tuple(_CODES) as problem:
         print(f"boothd {verb}: {problem}", file=sys.stderr)
-        if _CODES[type(problem)] == AUDIO_DEVICE:
+        code = next(code for kind, code in _CODES.items() if isinstance(problem, kind))
+        if code == AUDIO_DEVICE:
             # A thread that a device holds keeps what it works with; libraries complain of that at the end.
             atexit.register(lambda: _hush(sys.stderr))
-        return _STATUSES.get(getattr(problem, "status", 0), _CODES[type(problem)])
+        return _STATUSES.get(getattr(problem, "status", 0), code)
     return OK
 
 

@@ -8,9 +8,19 @@ the defaults. Tables are merged key by key; a list comes whole from the highest 
     differences(running, newly_loaded)                           # what a restart would change
 """
 
-from service.settings.load import defaults, load, missing_for_run
+from service.settings.load import BadCredentials, defaults, load, missing_for_run
 from service.settings.model import Credentials, Settings
 from service.settings.show import differences, effective
 from service.settings.watch import fingerprint
 
-__all__ = ["Credentials", "Settings", "defaults", "differences", "effective", "fingerprint", "load", "missing_for_run"]
+__all__ = [
+    "BadCredentials",
+    "Credentials",
+    "Settings",
+    "defaults",
+    "differences",
+    "effective",
+    "fingerprint",
+    "load",
+    "missing_for_run",
+]

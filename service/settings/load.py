@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 from pydantic_settings import InitSettingsSource
 
-from service.core.errors import BadSettings
+from service.core.errors import BadSettings, Cause, FaultCode
 from service.settings.environment import SECRETS_DIR, environment_layer
 from service.settings.files import Unreadable, drop_ins, file_layer
 from service.settings.layer import Layer
@@ -17,6 +17,20 @@ from service.settings.model import Settings
 from service.settings.secrets import secrets_layer
 
 RUNTIME_DIRECTORY = "RUNTIME_DIRECTORY"
+NO_CREDENTIALS = (
+    "credentials: none; write palabra-client-id and palabra-client-secret, or palabra-api-key, into systemd's "
+    f"credentials or into a directory named by {SECRETS_DIR}, or set PALABRA_API_KEY"
+)
+
+
+class BadCredentials(BadSettings):
+    """The credentials are all that is wrong; `others` are the settings without them."""
+
+    code, cause = FaultCode.CREDENTIALS, Cause.CREDENTIALS
+
+    def __init__(self, text: str, *, others: Settings) -> None:
+        super().__init__(text)
+        self.others = others
 
 
 def load(path: pathlib.Path | None, *, environ: Mapping[str, str], for_run: bool = False) -> Settings:
@@ -24,15 +38,18 @@ def load(path: pathlib.Path | None, *, environ: Mapping[str, str], for_run: bool
 
     None reads no file: with an empty environment that gives the defaults. `for_run` asks for what a session needs
     besides (`missing_for_run`). Raises BadSettings; its text is one line per mistake, each with its place (file and
-    line, or variable), the key, what is wrong and the remedy, and never a secret.
+    line, or variable), the key, what is wrong and the remedy, and never a secret. BadCredentials, where they are all.
     """
-    layers, mistakes, unread = _layers(path, environ)
+    layers, mistakes, of_credentials, unread = _layers(path, environ)
     settings, wrong = _settings(layers, whole=not unread)
-    mistakes = unread + mistakes + wrong
+    mistakes = unread + mistakes + of_credentials + wrong
     if settings is not None and for_run and not mistakes:
         mistakes = missing_for_run(settings)
+    text = "\n".join(map(_one_line, mistakes))
+    if settings is not None and mistakes and set(mistakes) <= {*of_credentials, NO_CREDENTIALS}:
+        raise BadCredentials(text, others=settings)
     if settings is None or mistakes:
-        raise BadSettings("\n".join(map(_one_line, mistakes)))
+        raise BadSettings(text)
     return settings
 
 
@@ -55,18 +72,17 @@ def missing_for_run(settings: Settings) -> list[str]:
         if not named:
             missing.append(f'audio.{key}.device: no sound card; set it, for example device = "alsa:card=Device"')
     if credentials.client_id is None and credentials.api_key is None:
-        missing.append(
-            "credentials: none; write palabra-client-id and palabra-client-secret, or palabra-api-key, into systemd's "
-            f"credentials or into a directory named by {SECRETS_DIR}, or set PALABRA_API_KEY"
-        )
+        missing.append(NO_CREDENTIALS)
     return missing
 
 
-def _layers(path: pathlib.Path | None, environ: Mapping[str, str]) -> tuple[list[Layer], list[str], list[str]]:
-    """Highest first; the mistakes that are no matter of the model; and the files that could not be read."""
+def _layers(
+    path: pathlib.Path | None, environ: Mapping[str, str]
+) -> tuple[list[Layer], list[str], list[str], list[str]]:
+    """Highest first; the mistakes that are no matter of the model, and those of credentials; and the files that could
+    not be read."""
     variables, mistakes = environment_layer(environ)
-    secrets, wrong = secrets_layer(environ)
-    mistakes += wrong
+    secrets, of_credentials = secrets_layer(environ)
     files: list[Layer] = []
     unread: list[str] = []
     paths: list[pathlib.Path] = []
@@ -84,7 +100,7 @@ def _layers(path: pathlib.Path | None, environ: Mapping[str, str]) -> tuple[list
             continue
         files.insert(0, layer)
         mistakes += wrong
-    return [variables, secrets, *files, *_runtime_directory(environ)], mistakes, unread
+    return [variables, secrets, *files, *_runtime_directory(environ)], mistakes, of_credentials, unread
 
 
 def _one_line(mistake: str) -> str:

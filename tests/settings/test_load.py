@@ -3,7 +3,7 @@ import traceback
 import pytest
 
 from service.core.errors import BadSettings, FaultCode
-from service.settings import Settings, defaults, effective, load, missing_for_run
+from service.settings import BadCredentials, Settings, defaults, effective, load, missing_for_run
 
 SECRET = "hunter2"
 
@@ -24,6 +24,20 @@ def house(tmp_path):
 
 def test_loading_nothing_gives_the_defaults():
     assert load(None, environ={}) == Settings()
+
+
+def test_what_is_wrong_with_the_credentials_alone_has_their_code(house):
+    path = house(
+        '[[pair]]\nname = "a"\nsource = "en"\ntarget = "es"\n'
+        '[audio.input]\ndevice = "wav:in"\n[audio.output]\ndevice = "wav:out"'
+    )
+    for environ in ({}, {"PALABRA_CLIENT_ID": "half"}, {"PALABRA_API_KEY": "two words"}):
+        with pytest.raises(BadCredentials) as none:
+            load(path, environ=environ, for_run=True)
+        assert none.value.code is FaultCode.CREDENTIALS and none.value.others.menu().pairs[0].name == "a"
+    with pytest.raises(BadSettings) as caught:
+        load(path, environ={"PALABRA_CLIENT_ID": "half", "BOOTHD_SESSION__INTENT": "fun"}, for_run=True)
+    assert caught.value.code is FaultCode.BOX
 
 
 def test_the_defaults_of_a_process_heed_systemd_alone():

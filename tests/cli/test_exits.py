@@ -1,0 +1,23 @@
+import pytest
+
+from service.cli.exits import code_of
+from service.core.errors import BadSettings
+from service.settings import BadCredentials, Settings
+from service.web.answers import Refused, Unavailable
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (BadSettings("box.name: too long"), 78),
+        (BadCredentials("credentials: half", others=Settings()), 78),
+        (Refused("no such pair"), 2),
+        (Unavailable("it has begun to end"), 75),
+    ],
+)
+def test_an_error_ends_in_the_code_of_its_kind_and_in_one_line(problem, code, capsys):
+    async def fails() -> None:
+        raise problem
+
+    assert code_of("levels", fails()) == code
+    assert capsys.readouterr().err == f"boothd levels: {problem}\n"
