@@ -30,7 +30,7 @@ from service.settings import BadCredentials, Settings
 from service.settings.watch import Fingerprint
 from service.system import journal, logs
 from service.system.notify import Notifier
-from service.system.store import Store
+from service.system.store import OVER_A_CRASH, Store
 from service.web import server
 from service.web.answers import Unavailable
 from service.web.routes import table
@@ -50,7 +50,7 @@ class Daemon:
         self._board = Board()
         self._notifier = Notifier(environ)
         self._store = Store.of_unit(environ, "STATE_DIRECTORY")
-        self._memory = Memory(self._store, Store.of_unit(environ, "RUNTIME_DIRECTORY"))
+        self._memory = Memory(self._store, Store.of_unit(environ, *OVER_A_CRASH))
         self._box: Box | None = None
 
     async def run(self) -> None:

@@ -2,7 +2,7 @@
 
 What the lamps say must not outlive who said it. After a clean stop all are dark; after any other end LIVE is off and
 ALERT steadily on until the next process has something to say. It reads which pins there are from a file that the daemon
-left in the runtime directory, and needs neither network nor settings. What a real line does once this program has
+left in a runtime directory, and needs neither network nor settings. What a real line does once this program has
 ended as well is up to the board: it was not tried.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from service.core.errors import NeedsPerson
 from service.gpio.pins import Pins, kind_of
-from service.system.store import LAMPS, Store
+from service.system.store import LAMPS, OVER_A_CRASH, Store
 
 LIMIT_S = 3
 
@@ -39,7 +39,7 @@ def settle(environ: Mapping[str, str]) -> None:
     """Set every lamp that the daemon had. Raises PinsUnusable."""
     clean = environ.get("SERVICE_RESULT") == "success"
     pins = Pins(kind_of(environ))
-    for name, lamp in Store.of_unit(environ, "RUNTIME_DIRECTORY").load(LAMPS).items():
+    for name, lamp in Store.of_unit(environ, *OVER_A_CRASH).load(LAMPS).items():
         led = pins.led(lamp["pin"], active_high=lamp["active_high"])
         if name == "alert" and not clean:
             led.on()

@@ -15,13 +15,16 @@ FILES = {
     "client_secret": "palabra-client-secret",
     "api_key": "palabra-api-key",
 }
+KEYS = {name: key for key, name in FILES.items()}
+ENCRYPTED = ".encrypted"  # ends the name of a file that systemd decrypted for us: see systemd/boothd.service
 VARIABLES = {key: name.upper().replace("-", "_") for key, name in FILES.items()}
 
 
 def secret_files(environ: Mapping[str, str]) -> list[pathlib.Path]:
     """Where the credentials may stand: in BOOTHD_SECRETS_DIR, else in systemd's CREDENTIALS_DIRECTORY."""
     directory = environ.get(SECRETS_DIR) or environ.get("CREDENTIALS_DIRECTORY")
-    return [pathlib.Path(directory) / name for name in FILES.values()] if directory else []
+    names = [f"{name}{ending}" for name in FILES.values() for ending in ("", ENCRYPTED)]
+    return [pathlib.Path(directory) / name for name in names] if directory else []
 
 
 def secrets_layer(environ: Mapping[str, str]) -> tuple[Layer, list[str]]:
@@ -31,9 +34,12 @@ def secrets_layer(environ: Mapping[str, str]) -> tuple[Layer, list[str]]:
     mistakes: list[str] = []
     if environ.get(SECRETS_DIR) and not pathlib.Path(environ[SECRETS_DIR]).is_dir():
         mistakes.append(f"{SECRETS_DIR}: {environ[SECRETS_DIR]} is no directory; create it or unset the variable")
-    for key, path in zip(FILES, secret_files(environ), strict=False):
+    for path in secret_files(environ):
+        key = KEYS[path.name.removesuffix(ENCRYPTED)]
         try:
             text = _read(path)
+            if text is not None and key in secrets:
+                raise ValueError(f"stands beside {places[key]}; keep one of them")
             if text is not None:
                 secrets[key], places[key] = _secret(text), str(path)
         except ValueError as error:
@@ -67,7 +73,10 @@ def _secret(text: str) -> SecretStr:
     if not text.strip():
         raise ValueError("is empty; write the credential into it or remove it")
     if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError("is not one word of plain characters; write the credential alone into it, as one line")
+        raise ValueError(
+            "is not one word of plain characters; write the credential alone into it, as one line; "
+            f"the name of one encrypted by systemd-creds has to end in {ENCRYPTED}"
+        )
     return SecretStr(text)
 
 

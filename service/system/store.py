@@ -12,6 +12,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+# The unit's directory that stays when a process ends, also by a crash; where there is no such unit, the runtime one.
+OVER_A_CRASH = ("KEPT_DIRECTORY", "RUNTIME_DIRECTORY")
 LAMPS = "lamps.json"  # which pins the lamps are on, for `boothd-lamps-safe`
 
 
@@ -24,9 +26,11 @@ class Store:
         self.problem: str | None = None
 
     @classmethod
-    def of_unit(cls, environ: Mapping[str, str], variable: str) -> Store:
-        """In the first directory that systemd names in this variable, such as STATE_DIRECTORY."""
-        directory = environ.get(variable, "").split(":")[0]
+    def of_unit(cls, environ: Mapping[str, str], *variables: str) -> Store:
+        """In the first directory that systemd names in the first of these variables, such as STATE_DIRECTORY, that is
+        set."""
+        named = next((environ[name] for name in variables if environ.get(name)), "")
+        directory = named.split(":")[0]
         return cls(Path(directory) if directory else None)
 
     @property
@@ -70,4 +74,4 @@ class Store:
 
 
 def _for_the_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

@@ -7,7 +7,7 @@ from service.settings.secrets import secret_files, secrets_layer
 def directory(tmp_path):
     def write(**files):
         for name, content in files.items():
-            (tmp_path / f"palabra-{name.replace('_', '-')}").write_bytes(content)
+            (tmp_path / f"palabra-{name.replace('__', '.').replace('_', '-')}").write_bytes(content)
         return {"CREDENTIALS_DIRECTORY": str(tmp_path)}
 
     return write
@@ -28,6 +28,10 @@ def test_a_directory_of_our_own_goes_before_systemds(directory, tmp_path):
     environ = {**directory(api_key=b"key"), "CREDENTIALS_DIRECTORY": "/nowhere", "BOOTHD_SECRETS_DIR": str(tmp_path)}
     assert read(environ) == ({"api_key": "key"}, [])
     assert secret_files(environ)[0] == tmp_path / "palabra-client-id"
+
+
+def test_one_that_systemd_has_decrypted_has_a_name_of_its_own(directory):
+    assert read(directory(api_key__encrypted=b"key")) == ({"api_key": "key"}, [])
 
 
 def test_the_vendors_variables_serve_where_there_is_no_file(directory):
@@ -55,6 +59,8 @@ def test_none_is_no_mistake_here(directory):
         ({"api_key": b"\n"}, ["palabra-api-key: is empty"]),
         ({"client_id": b"   \n", "client_secret": b"s"}, ["palabra-client-id: is empty"]),
         ({"api_key": b"hunter2\nhunter2\n"}, ["palabra-api-key: is not one word of plain", "one line"]),
+        ({"api_key": b"hunter2=\nhunter2\n"}, ["systemd-creds has to end in .encrypted"]),
+        ({"api_key": b"hunter2", "api_key__encrypted": b"hunter2"}, ["palabra-api-key; keep one of them"]),
         ({"api_key": b"key = hunter2"}, ["palabra-api-key: is not one word of plain"]),
         ({"api_key": b"hunter2\xff"}, ["palabra-api-key: is not one word of plain"]),
         ({"api_key": "hunter2é".encode()}, ["palabra-api-key: is not one word of plain"]),

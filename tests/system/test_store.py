@@ -8,6 +8,7 @@ def test_what_is_saved_is_there_for_the_next_process(tmp_path):
     Store.of_unit(environ, "STATE_DIRECTORY").save("pins.json", {"link": 5})
     assert Store.of_unit(environ, "STATE_DIRECTORY").load("pins.json") == {"link": 5}
     assert os.listdir(tmp_path) == ["pins.json"]
+    assert Store.of_unit(environ, "KEPT_DIRECTORY", "STATE_DIRECTORY").load("pins.json") == {"link": 5}
 
 
 def test_the_card_is_written_only_when_something_differs(tmp_path):
