@@ -84,15 +84,15 @@ class BootedBox:
             secret = self.cloud.said[name.replace("-", "_")]
             self.machine.write(f"{CREDENTIALS}/palabra-{name}", secret, mode=0o600)
 
-    def start(self) -> None:
+    def start(self, *, check: bool = True) -> None:
         """Begin."""
-        self.machine.run("systemctl", "start", "boothd")
+        self.machine.run("systemctl", "start", "boothd", check=check)
 
     def stop(self) -> None:
         """End, and begin the next story with nothing kept."""
         self.machine.run("systemctl", "stop", "boothd")
         self.machine.run("systemctl", "reset-failed", "boothd", check=False)
-        self.machine.run("sh", "-c", "rm -rf /var/lib/private/boothd/* /run/boothd")
+        self.machine.run("sh", "-c", "rm -rf /var/lib/private/boothd/* /run/boothd-kept/*")
 
     @property
     def lamps(self) -> tuple[int | None, ...]:

@@ -4,6 +4,7 @@ The container has the network of this machine, so that a sandbox on the loopback
 else of it: its own /tmp, /run and /var, thrown away at the end. `desk` is a folder that both sides see under one name.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -27,8 +28,19 @@ HERE = CHECKOUT / "tests/booted"
 INSIDE = Path("/usr/lib/boothd")
 BOOT_S = 60.0
 PR_SET_PDEATHSIG = 1
+DESKS, PREFIX = Path("/srv"), "boothd-booted-"  # not below /tmp: the unit has one of its own
+CGROUPS = Path("/sys/fs/cgroup")
+HIERARCHIES = [CGROUPS, CGROUPS / "systemd", CGROUPS / "unified"]  # of version 2, and of both side by side
 LAUNCHERS = {"boothd": "service", "boothd-lamps-safe": "service.lamps_safe"}
 UNITS = CHECKOUT / "systemd"
+PLACES = {
+    ".service": "/usr/lib/systemd/system/{}",
+    ".path": "/usr/lib/systemd/system/{}",
+    ".sysusers": "/usr/lib/sysusers.d/boothd.conf",
+    ".tmpfiles": "/usr/lib/tmpfiles.d/boothd.conf",
+    ".rules": "/usr/lib/udev/rules.d/{}",
+    ".conf": "/etc/systemd/system.conf.d/{}",
+}
 
 
 def needed() -> None:
@@ -99,18 +111,22 @@ def booted(suite: str) -> Iterator[Machine]:
     """Boot it, install this checkout, and take it all away in the end, also when the test is killed."""
     needed()
     root = root_of(suite)
-    desk = Path(tempfile.mkdtemp(prefix="boothd-booted-", dir="/srv"))  # not below /tmp: the unit has one of its own
+    _tidy()
+    desk = Path(tempfile.mkdtemp(prefix=PREFIX, dir=DESKS))
     desk.chmod(0o777)
     binds = {CHECKOUT / "service": INSIDE / "src/service", CHECKOUT / "tests": INSIDE / "src/tests"}
     command = [
+        # The machine's init is no child of nspawn's, and would outlive it; a space of process numbers it does not.
+        *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
         *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--link-journal=no", "--volatile=overlay"),
         *(f"--directory={root}", f"--machine=boothd-{suite}-{os.getpid()}", f"--bind={desk}"),
         *(f"--bind-ro={outside}:{inside}" for outside, inside in binds.items()),
         "--boot",
     ]
     log = (desk / "boot.log").open("wb")
+    groups = _groups_of_its_own(desk.name)
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_the_test, env=_plain()
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=lambda: _begin(groups), env=_plain()
     )
     try:
         machine = Machine(suite, desk, until(lambda: _init_of(process), f"{suite} to begin", BOOT_S))
@@ -119,14 +135,15 @@ def booted(suite: str) -> Iterator[Machine]:
         _install(machine)
         yield machine
     finally:
-        process.send_signal(signal.SIGTERM)
+        for nspawn in _children(process.pid):
+            os.kill(nspawn, signal.SIGTERM)
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
         log.close()
-        shutil.rmtree(desk, ignore_errors=True)
+        take_away(desk.name)
 
 
 def _install(machine: Machine) -> None:
@@ -137,27 +154,67 @@ def _install(machine: Machine) -> None:
     machine.write(f"{site}/boothd-{version('boothd')}.dist-info/METADATA", metadata)
     for name, module in LAUNCHERS.items():
         machine.write(f"/usr/bin/{name}", f'#!/bin/sh\nexec {INSIDE}/bin/python -m {module} "$@"\n', 0o755)
-    machine.write("/usr/lib/sysusers.d/boothd.conf", (UNITS / "boothd.sysusers").read_text())
-    for unit in (path for path in UNITS.iterdir() if path.suffix in (".service", ".path")):
-        machine.write(f"/usr/lib/systemd/system/{unit.name}", unit.read_text())
+    for file in UNITS.iterdir():
+        machine.write(PLACES[file.suffix].format(file.name), file.read_text())
     machine.run("systemd-sysusers")
+    machine.run("systemd-tmpfiles", "--create", "boothd.conf")
     machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "enable", "boothd")
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _init_of(process: subprocess.Popen) -> int | None:
     """The container's first process, as this machine numbers it."""
     assert process.poll() is None, "systemd-nspawn has ended"
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in map(int, children):
-        status = Path(f"/proc/{child}/status").read_text()
-        (numbers,) = (line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
-        if numbers[-1] == "1":
-            return child
+    for nspawn in _children(process.pid):
+        for child in _children(nspawn):
+            status = Path(f"/proc/{child}/status").read_text()
+            (numbers,) = (line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+            if len(numbers) == 3:  # here, where nspawn is, and where it is the first
+                return child
     return None
 
 
-def _die_with_the_test() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _groups_of_its_own(name: str) -> list[Path]:
+    """Control groups for it: two machines in one would take away each other's units."""
+    made = [hierarchy / name for hierarchy in HIERARCHIES if (hierarchy / "cgroup.procs").exists()]
+    for group in made:
+        group.mkdir()
+    return made
+
+
+def _tidy() -> None:
+    """Take away what tests that were killed have left."""
+    for desk in DESKS.glob(f"{PREFIX}*"):
+        if not members(desk.name) and time.time() - desk.stat().st_mtime > BOOT_S:
+            take_away(desk.name)
+
+
+def members(name: str) -> str:
+    """The processes of this machine, as text."""
+    groups = [hierarchy / name for hierarchy in HIERARCHIES]
+    return "".join((Path(below) / "cgroup.procs").read_text() for group in groups for below, _, _ in os.walk(group))
+
+
+def take_away(name: str) -> None:
+    """Its groups and its desk, when nobody is left in it."""
+    for group in (hierarchy / name for hierarchy in HIERARCHIES):
+        for below, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(below)
+    shutil.rmtree(DESKS / name, ignore_errors=True)
+
+
+def _begin(groups: list[Path]) -> None:
+    """In the container's process, before it is one."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it dies with the test
+    for group in groups:
+        (group / "cgroup.procs").write_text("0")
 
 
 def _plain() -> dict[str, str]:
