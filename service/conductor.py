@@ -25,12 +25,8 @@ from service.core.commands import (
     AcknowledgeOrPrevious,
     Command,
     End,
-    Floor,
-    Identify,
-    Mute,
     PreviousPair,
     Start,
-    Stuck,
     ToggleLive,
 )
 from service.core.errors import (
@@ -43,26 +39,25 @@ from service.core.errors import (
     Retryable,
     ServiceError,
     TokenRefused,
-    cause_of,
 )
 from service.core.idle import Idle
 from service.core.intent import Intent
 from service.core.lamps import alarm
 from service.core.languages import LanguagePair, Menu, pick_track
-from service.core.outages import Outage, Outages
-from service.core.phase import Phase, may_step
+from service.core.outages import Outage
+from service.core.phase import Phase
 from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Sessions
 from service.core.status import Fault
 from service.core.switching import Switching
 from service.core.translation import TranslationTask
+from service.panel import Panel
+from service.scene import Scene
 from service.talk import Talk
 from service.transports import Transport, Transports
 
 log = logging.getLogger(__name__)
 
-IDENTIFY_S = 10.0
 KEEP_PAID_MIN = 5
-OVERDUE_S = 30.0  # a network that is gone for so long is a matter for a person (appliance 5.1)
 
 
 class Conductor:
@@ -96,29 +91,21 @@ class Conductor:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._board, self._menu, self._switching = board, menu, Switching(menu, instant=instant)
+        self._panel = Panel(board=board, line_out=line_out)
         self._sessions, self._transports = sessions, transports
         self._line_in, self._line_out = line_in, line_out
         self._accounts, self._renews, self._first_wait_s = accounts, renews, first_wait_s
         self._on_intent, self._on_paid = on_intent, on_paid
-        self._on_caption, self._on_outage = on_caption, on_outage
+        self._on_caption = on_caption
         self._idle = idle or Idle(None)
         self._clock, self._chance = clock, chance
-        self._phase = Phase.STARTING
-        self._fault: Fault | None = None
-        self._sound_fault: Fault | None = None
-        self._partly = False  # there is sound for some all the same
+        self._scene = Scene(board=board, on_outage=on_outage, clock=clock)
         self._intent = intent
         self._ask_subscribe = False
         self._talk: Talk | None = None
         self._transport: Transport | None = None
         self._silent_since_s: float | None = None  # media
         self._tracks: set[str] = set()  # languages that had one in this session
-        self._outages = Outages()
-        self._cause = Cause.BOX  # of the loss that stands
-        self._was_heard = False  # in the session that stands or was lost last
-        self._overdue: asyncio.TimerHandle | None = None
-        self._identified: asyncio.TimerHandle | None = None
-        self._trouble: str | None = None  # what the log says of this outage
         self._backoff = Backoff()
         self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
         self._ended = asyncio.Event()
@@ -133,39 +120,13 @@ class Conductor:
         if isinstance(command, AcknowledgeOrPrevious):
             unseen = alarm(self._board.status) is not None and self._board.status.acknowledged is None
             command = Acknowledge() if unseen else PreviousPair()
-        match command:
-            case Mute(on):
-                muted = (not self._board.status.muted) if on is None else on
-                self._line_out.mute(muted)
-                self._board.update(muted=muted)
-                return
-            case Floor(on):
-                self._board.update(floor_chosen=(not self._board.status.floor_chosen) if on is None else on)
-                return
-            case Acknowledge():
-                self._board.update(acknowledged=alarm(self._board.status))
-                return
-            case Identify(on):
-                self._identify(on)
-                return
-            case Stuck(button, on):
-                others = tuple(name for name in self._board.status.stuck_buttons if name != button)
-                self._board.update(stuck_buttons=(*others, button) if on else others)
-                return
-            case ToggleLive() | Start() if self._idle.paused:
-                self._awake()
-                return
+        if self._panel.obey(command):
+            return
+        if isinstance(command, ToggleLive | Start) and self._idle.paused:
+            self._awake()
+            return
         self._intend(self._intent.after(command, self._menu, in_session=self._talk is not None))
         self._on_intent(self._intent)
-
-    def _identify(self, on: bool) -> None:
-        if self._identified is not None:
-            self._identified.cancel()
-        self._board.update(identifying=on)
-        if on:
-            log.warning("this is the box that somebody asked for: its lamps are fast for %g s", IDENTIFY_S)
-            loop = asyncio.get_running_loop()
-            self._identified = loop.call_later(IDENTIFY_S, lambda: self._board.update(identifying=False))
 
     def _intend(self, intent: Intent) -> None:
         """From now on this is wanted."""
@@ -212,7 +173,7 @@ class Conductor:
             self._changed.set()
 
     def _look_whether_idle(self) -> None:
-        if self._phase is Phase.LIVE and self._idle.look(self._clock(), spoke_s=self._line_in.spoke_s):
+        if self._scene.phase is Phase.LIVE and self._idle.look(self._clock(), spoke_s=self._line_in.spoke_s):
             log.info("nobody speaks: the translation is paused until somebody does")
             self._pause(was_paused=False)
             self._board.update(idle=True)
@@ -226,7 +187,7 @@ class Conductor:
     @property
     def phase(self) -> Phase:
         """Where the story is; the board shows FAULT instead while a card is lost."""
-        return self._phase
+        return self._scene.phase
 
     def look_again(self) -> None:
         """Something outside has changed, such as the network: a wait ends now."""
@@ -235,10 +196,8 @@ class Conductor:
     def sound(self, fault: Fault | None, *, partly: bool = False) -> None:
         """A card is lost, or is back (None). The session goes on meanwhile; none is created without sound, but with
         sound for some of the listeners: the fault is that of one card of several (`partly`)."""
-        if (fault, partly) != (self._sound_fault, self._partly):
-            self._sound_fault, self._partly = fault, partly
+        if self._scene.sound(fault, partly=partly):
             self._changed.set()
-            self._show()
 
     # -- the story ----------------------------------------------------------------------------------------------
 
@@ -275,38 +234,33 @@ class Conductor:
 
     def stopping(self) -> None:
         """From now on the box is on its way out."""
-        if self._phase is not Phase.STOPPING:
-            self._enter(Phase.STOPPING)
+        if self._scene.phase is not Phase.STOPPING:
+            self._scene.enter(Phase.STOPPING)
 
     async def _until_on_air(self) -> None:
         self._ended.clear()
         if not self._intent.on_air:
             self._line_in.clear()
             self._board.update(waiting_for_clock=False)
-            self._enter(Phase.READY)
-        while not self._intent.on_air or (self._sound_fault is not None and not self._partly):
+            self._scene.enter(Phase.READY)
+        while not self._intent.on_air or self._scene.soundless:
             self._changed.clear()
             await self._changed.wait()
 
     async def _wait_out(self, phase: Phase, error: ServiceError, delay_s: float) -> None:
         """Stand still until the time is over or a person acts."""
-        # The same trouble once an outage: the tries go on all night.
-        known, self._trouble = str(error) == self._trouble, str(error)
-        log.log(logging.DEBUG if known else logging.WARNING, "%s; again in %.1f s", error, delay_s)
+        level = logging.WARNING if self._scene.is_news(error) else logging.DEBUG
+        log.log(level, "%s; again in %.1f s", error, delay_s)
         if isinstance(error, CloudUnreachable) and error.code is FaultCode.NETWORK:
-            self._network_is_gone()
-        self._lose(error, phase)
+            self._scene.network_is_gone()
+        self._scene.lose(error, phase)
         await self._change_within(delay_s)
 
     def _lose_room(self, link: RoomLink) -> None:
         loss = link.loss or LinkLost("the room's media is not heard", cause=Cause.MEDIA)
         if loss.cause is Cause.NETWORK:
-            self._network_is_gone()
-        self._lose(loss, Phase.WAITING)
-
-    def _lose(self, error: ServiceError, phase: Phase) -> None:
-        self._cause = error.cause
-        self._enter(phase, Fault(error.code, type(error).__name__, str(error)))
+            self._scene.network_is_gone()
+        self._scene.lose(loss, Phase.WAITING)
 
     async def _change_within(self, limit_s: float) -> None:
         """Wait for a wish or anything else to look at, so long at most."""
@@ -337,15 +291,15 @@ class Conductor:
 
     async def _session(self) -> None:
         self._board.update(session_notice=None)
-        self._enter(Phase.CREATING)
+        self._scene.enter(Phase.CREATING)
         async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session, self._accounted():
-            self._network_is_there()
-            self._enter(Phase.JOINING)
+            self._scene.network_is_there()
+            self._scene.enter(Phase.JOINING)
             self._tracks.clear()
             transport = self._transport = self._transports.next()
             self._silent_since_s = self._clock() if self._silent_since_s is None else self._silent_since_s
             async with transport.rooms.join(session, self._line_in, self._sink) as link:
-                self._enter(Phase.PREPARING)
+                self._scene.enter(Phase.PREPARING)
                 self._board.update(transport=transport.name)
                 async with (
                     transport.controls.open(session, link) as control,
@@ -464,14 +418,13 @@ class Conductor:
         elif task.running:
             if task.going:
                 self._line_in.go()
-            if self._phase is not Phase.LIVE:
-                self._network_is_there()
-                self._enter(Phase.LIVE)
+            if self._scene.phase is not Phase.LIVE:
+                self._scene.network_is_there()
+                self._scene.enter(Phase.LIVE)
         elif task.paused:
-            self._enter(Phase.PAUSED)
-        elif self._phase in (Phase.LIVE, Phase.PAUSED, Phase.WAITING):
-            self._cause = Cause.SESSION
-            self._enter(Phase.PREPARING)
+            self._scene.enter(Phase.PAUSED)
+        elif self._scene.phase in (Phase.LIVE, Phase.PAUSED, Phase.WAITING):
+            self._scene.lose_task()
 
     def _hear(self, task: TranslationTask) -> None:
         """Let line-out have what the task says, if that is the pair that is wanted, or was: and the lamps with it."""
@@ -479,52 +432,6 @@ class Conductor:
         if heard not in (None, self._board.status.confirmed):
             self._line_out.select(heard.targets)
         self._board.update(wanted=self._intent.pair, confirmed=heard)
-
-    # -- the picture --------------------------------------------------------------------------------------------
-
-    def _network_is_gone(self) -> None:
-        if self._overdue is None:
-            loop = asyncio.get_running_loop()
-            self._overdue = loop.call_later(OVERDUE_S, lambda: self._board.update(network_overdue=True))
-        self._board.update(network=False)
-
-    def _network_is_there(self) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
-        self._board.update(network=True, network_overdue=False)
-
-    def _enter(self, phase: Phase, fault: Fault | None = None) -> None:
-        if self._phase is Phase.STOPPING or (phase is self._phase and fault == self._fault):
-            return
-        assert phase is self._phase or may_step(self._phase, phase), f"{self._phase} -> {phase}"  # a bug
-        if phase in (Phase.LIVE, Phase.PAUSED, Phase.READY):
-            self._was_heard = phase is Phase.LIVE
-            self._trouble = None
-        self._phase, self._fault = phase, fault
-        self._board.update(listeners_lost_sound=self._was_heard and phase is not Phase.LIVE)
-        self._show()
-
-    def _show(self) -> None:
-        """A lost card shows as FAULT whatever the story does meanwhile; the session is kept for its return."""
-        hidden = self._sound_fault is not None and self._phase is not Phase.STOPPING
-        self._note_outage()
-        self._board.update(
-            phase=Phase.FAULT if hidden else self._phase, fault=self._sound_fault if hidden else self._fault
-        )
-
-    def _note_outage(self) -> None:
-        now_s, outage = self._clock(), None
-        if self._phase in (Phase.PAUSED, Phase.READY, Phase.STOPPING):
-            outage = self._outages.meant(now_s)
-        elif self._sound_fault is not None:
-            self._outages.lost(cause_of(self._sound_fault.code), now_s)
-        elif self._phase is Phase.LIVE:
-            outage = self._outages.live(now_s)
-        else:
-            self._outages.lost(self._cause, now_s)
-        if outage is not None:
-            self._on_outage(outage)
 
 
 def _notices(task: TranslationTask) -> tuple[str, ...]:
