@@ -41,7 +41,7 @@ from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.model import Lamps as LampSettings
 from service.sound.opus import OpusDecoder, OpusEncoder
-from service.system import board_health, garbage, journal
+from service.system import board_health, garbage, journal, logs
 from service.system.clock import Clock
 from service.transports import Transport, Transports
 from service.vigil import Vigil
@@ -232,6 +232,7 @@ def _sessions(settings: Settings, memory: Memory) -> SessionClient:
         in_flight_wait_s=0.4 * end_s,
         delete_timeout_s=0.5 * end_s,
         kept=memory,
+        learn=logs.KNOWN.learn,
     )
 
 

@@ -13,10 +13,10 @@ from service.core.status import Status
 
 
 class Board:
-    """One picture, replaced whole. Event loop only."""
+    """One picture, replaced whole. Event loop only. `hide` takes secrets out of what others have said."""
 
-    def __init__(self, status: Status | None = None) -> None:
-        self.status = status or Status()
+    def __init__(self, status: Status | None = None, *, hide: Callable[[str], str] = str) -> None:
+        self.status, self._hide = status or Status(), hide
         self._watchers: list[Callable[[Status, Status], None]] = []
 
     def watch(self, watcher: Callable[[Status, Status], None]) -> None:
@@ -58,6 +58,10 @@ class Board:
     def update(self, **changes: Any) -> None:
         """Replace fields of the status; watchers hear of it only when something differs."""
         before, after = self.status, replace(self.status, **changes)
+        if after.fault is not None:
+            after = replace(after, fault=replace(after.fault, detail=self._hide(after.fault.detail)))
+        if after.refusal is not None:
+            after = replace(after, refusal=self._hide(after.refusal))
         after = replace(after, acknowledged=still_acknowledged(after))
         if after != before:
             self.status = after

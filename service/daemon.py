@@ -47,7 +47,7 @@ class Daemon:
 
     def __init__(self, config: Path, *, environ: Mapping[str, str]) -> None:
         self._config, self._environ = config, environ
-        self._board = Board()
+        self._board = Board(hide=logs.KNOWN.hide)
         self._notifier = Notifier(environ)
         self._store = Store.of_unit(environ, "STATE_DIRECTORY")
         self._memory = Memory(self._store, Store.of_unit(environ, *OVER_A_CRASH))

@@ -1,7 +1,9 @@
 import asyncio
 
 from service.board import Board
+from service.core.errors import FaultCode
 from service.core.phase import Phase
+from service.core.status import Fault
 
 
 def test_watchers_hear_of_changes_only():
@@ -30,3 +32,14 @@ async def test_waiting_ends_with_the_first_picture_that_fits():
     board.update(muted=True)
     board.update(muted=False)
     await asyncio.wait_for(waiting, 1)
+
+
+def test_what_others_said_is_shown_without_secrets():
+    board = Board(hide=lambda text: text.replace("c4n4ry", "[hidden]"))
+    heard = []
+    board.watch(lambda before, after: heard.append(after))
+    fault = Fault(FaultCode.CREDENTIALS, "CloudRejected", "the cloud refuses c4n4ry")
+    board.update(phase=Phase.FAULT, fault=fault, refusal="no c4n4ry here")
+    board.update(fault=fault)  # the same picture
+    (shown,) = heard
+    assert shown.fault.detail == "the cloud refuses [hidden]" and shown.refusal == "no [hidden] here"

@@ -20,8 +20,9 @@ def add_options(verb: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The daemon, until SIGTERM. A broken settings file does not end it: it shows the fault and heals."""
     from service.daemon import Daemon
-    from service.system import logs
+    from service.system import dumps, logs
 
     logs.set_up(environ=os.environ)
+    dumps.forbid()
     asyncio.run(Daemon(options.config, environ=os.environ).run())
     return OK

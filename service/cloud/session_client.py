@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +17,7 @@ from yarl import URL
 from service.core.errors import Cause, CloudUnreachable, FaultCode, ServiceError
 from service.core.ports import OpenSessions
 from service.core.problems import error_for, parse_problems, retry_after_s
+from service.core.redaction import forms
 from service.core.session import (
     ENCRYPTED,
     MINIMAL_BODY,
@@ -48,7 +49,7 @@ class SessionClient:
     `timeout_s` bounds one request with its whole answer, `connect_timeout_s` its connection. A stop while the answer
     is in flight waits `in_flight_wait_s` for it, so that the session can be deleted; a DELETE takes `delete_timeout_s`
     at most and is tried once. Redirects are never followed. What `kept` says was left open by an earlier process is
-    deleted before the first session is created.
+    deleted before the first session is created. `learn` is told the ids and tokens that must appear in no text.
     """
 
     def __init__(
@@ -62,10 +63,13 @@ class SessionClient:
         in_flight_wait_s: float = 1.0,
         delete_timeout_s: float = 5.0,
         kept: OpenSessions | None = None,
+        learn: Callable[[Iterable[str]], None] = lambda secrets: None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._kept, self._owner = kept, owner_of(credentials)
         self._left_over = {} if kept is None else kept.left_over()
+        self._learn, self._secrets = learn, forms(credentials.secrets())
+        learn(self._left_over)
         self._base_url = URL(base_url)
         self._credentials = credentials
         self._request = request
@@ -82,6 +86,8 @@ class SessionClient:
         wish = replace(self._request, publisher_can_subscribe=True) if publisher_can_subscribe else self._request
         answer = await self._create(wish)
         session_id = created_id(answer.body)
+        if session_id is not None:
+            self._learn([session_id])
         if session_id is not None and self._kept is not None:
             self._kept.opened(session_id, self._owner)
         try:
@@ -89,8 +95,9 @@ class SessionClient:
                 answer.status,
                 answer.body,
                 encrypted_only=self._base_url.scheme in ENCRYPTED,
-                secrets=self._credentials.secrets(),
+                secrets=self._secrets,
             )
+            self._learn([session.publisher, *session.subscribers])
             if session_id is None:
                 _LOG.warning("the cloud named no session id: the session cannot be deleted and is left to lapse")
             _LOG.info("session created; its token says %s", _rights(session.publisher))
@@ -148,7 +155,7 @@ class SessionClient:
     def _refusal(self, answer: _Answer) -> ServiceError:
         return error_for(
             answer.status,
-            parse_problems(answer.status, answer.body, secrets=self._credentials.secrets()),
+            parse_problems(answer.status, answer.body, secrets=self._secrets),
             retry_after_s(answer.retry_after, self._now_s()),
         )
 

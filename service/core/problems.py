@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -12,15 +11,12 @@ from http import HTTPStatus
 from typing import Any
 
 from service.core.errors import CloudBusy, CloudRejected, CloudUnreachable, FaultCode, ServiceError
+from service.core.redaction import hide
 
 MAX_TEXT = 300  # characters of one text of the cloud that are shown
 MAX_SHOWN = 10  # problems of one answer that are shown
 MAX_WAIT_S = 3600.0  # a longer Retry-After would park the box for the day
 BUSY_WAIT_S = 30.0  # after a 429 that names no time (palabra-api 1.4)
-
-# Tokens and keys by their looks, for texts that repeat what they were given (palabra-api 1.5).
-# No word boundary: in "token%3DeyJ..." or after an escaped line end there is none.
-_SECRET = re.compile(r"(?<=token=)[^\s&\"']+|(?:eyJ|plbr_)[\w.~+/=-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +40,6 @@ def load_json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def hide(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the secrets that are known, and without what looks like one."""
-    for secret in secrets:
-        text = text.replace(secret, "[hidden]")
-    return _SECRET.sub("[hidden]", text)
 
 
 def clean(text: str, secrets: tuple[str, ...] = ()) -> str:

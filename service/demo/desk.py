@@ -29,6 +29,7 @@ from service.demo.sandbox_process import Address, sandbox_process
 from service.demo.screen import Picture, Screen
 from service.demo.script import Press
 from service.gpio.pins import Pins
+from service.system import logs
 
 SOURCE = "en"
 PINS = {"lang": 17, "live": 27, "mute": 22}
@@ -73,7 +74,7 @@ class _Desk:
     def __init__(self, options: Options, sandbox: Address) -> None:
         self._options, self._sandbox = options, sandbox
         self._line_in = options.line_in or bundled_recording()
-        self._board = Board()
+        self._board = Board(hide=logs.KNOWN.hide)
         self._report = Report(line_out=options.line_out, started_s=time.monotonic())
         self._over = asyncio.Event()
         self._screen = Screen(title=self._title(), keys=sys.stdin.isatty())

@@ -156,7 +156,7 @@ class Http(Section):
 
 class Log(Section):
     captions: bool = False
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["trace", "debug", "info", "warning", "error"] = "info"
 
 
 class Credentials(Section):

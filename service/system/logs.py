@@ -13,29 +13,31 @@ from collections.abc import Iterable, Mapping
 
 from systemd.journal import JournalHandler as SystemdHandler
 
-from service.core.problems import hide
+from service.core.redaction import Secrets
 from service.system import journal
 
 log = logging.getLogger(__name__)
 
-# At "debug" these stay at INFO: aiortc would print each packet and the SDP with its ICE password, aioice each STUN
-# message, aiohttp cookies it could not read. Otherwise WARNING: aioice's INFO is a dozen lines for every join.
+# At "debug" these stay at INFO: aiortc would print each packet and the SDP, aioice each STUN message, which is what
+# "trace" is for. Otherwise WARNING: aioice's INFO is a dozen lines for every join.
 LIBRARIES = ("aiohttp", "aiortc", "aioice")
+KNOWN = Secrets()  # as logging is, the process's own
 
 
 def set_up(*, environ: Mapping[str, str], level: str = "info", secrets: Iterable[str] = ()) -> None:
     """Send every record of the process to systemd's journal where it is ours, else to stderr, without `secrets`.
 
-    `level` is debug, info, warning or error. Call it first of all, and again when settings and credentials are known.
-    Errors that nobody caught become records too; asyncio hands over its own.
+    `level` is trace, debug, info, warning or error. Call it first of all, and again when settings and credentials are
+    known. Errors that nobody caught become records too; asyncio hands over its own.
     """
     native = journal.is_ours(environ)
     handler = JournalHandler() if native else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s" if native else "%(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(Redaction(secrets))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    KNOWN.keep(secrets)
+    handler.addFilter(Redaction())
+    least = {"trace": logging.DEBUG, "debug": logging.INFO}.get(level, logging.WARNING)
+    logging.basicConfig(level="DEBUG" if level == "trace" else level.upper(), handlers=[handler], force=True)
     for name in LIBRARIES:
-        least = logging.INFO if level == "debug" else logging.WARNING
         logging.getLogger(name).setLevel(max(least, logging.root.level))
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: _uncaught(error)
@@ -44,15 +46,10 @@ def set_up(*, environ: Mapping[str, str], level: str = "info", secrets: Iterable
 
 
 class Redaction(logging.Filter):
-    """Rewrites records: text, arguments and traceback become one text each, with the secrets hidden.
+    """Rewrites records: text, arguments and traceback become one text each, with what is `KNOWN` hidden.
 
     Stands on a handler, since a logger's filter does not see what comes from the loggers below.
     """
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__()
-        # Longest first: one may begin with another.
-        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep every record."""
@@ -60,13 +57,13 @@ class Redaction(logging.Filter):
             text = record.getMessage()
         except Exception:  # Python would print the arguments raw, to stderr
             text = f"{record.msg} (its arguments do not fit)"
-        record.msg, record.args = hide(text, self._secrets), None
+        record.msg, record.args = KNOWN.hide(text), None
         if record.exc_info:
             record.exc_text, record.exc_info = logging.Formatter().formatException(record.exc_info), None
         if record.exc_text:
-            record.exc_text = hide(record.exc_text, self._secrets)
+            record.exc_text = KNOWN.hide(record.exc_text)
         if record.stack_info:
-            record.stack_info = hide(record.stack_info, self._secrets)
+            record.stack_info = KNOWN.hide(record.stack_info)
         return True
 
 

@@ -471,3 +471,16 @@ async def test_no_secret_leaves(cloud, credentials, caplog):
     for record in caplog.records:
         texts += [record.getMessage(), repr(vars(record))]
     assert [text for text in texts if "planted" in text] == []
+
+
+async def test_ids_and_tokens_are_told_to_who_hides_them_before_anything_is_logged(caplog):
+    caplog.set_level("DEBUG")
+    learnt: list[str] = []
+
+    def learn(secrets) -> None:
+        learnt.extend(secrets)
+        assert not caplog.records
+
+    async with running(Cloud()) as cloud:
+        async with client(cloud.url, learn=learn).open() as session:
+            assert learnt == [ID, TOKEN, *session.subscribers]

@@ -230,14 +230,30 @@ def test_a_thread_may_leave_by_system_exit(capsys):
 
 @pytest.mark.parametrize(
     ("level", "shown"),
-    [("debug", ["INFO", "WARNING", "ERROR"]), ("info", ["WARNING", "ERROR"]), ("error", ["ERROR"])],
+    [
+        ("trace", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        ("debug", ["INFO", "WARNING", "ERROR"]),
+        ("info", ["WARNING", "ERROR"]),
+        ("error", ["ERROR"]),
+    ],
 )
 @pytest.mark.parametrize("library", ["aiortc.rtcpeerconnection", "aioice.ice", "aiohttp.access"])
-def test_libraries_are_quiet_and_never_tell_their_details(level, shown, library, capsys):
+def test_libraries_are_quiet_and_tell_their_details_only_where_they_are_asked_for(level, shown, library, capsys):
     logs.set_up(environ={}, level=level)
     for name in ("DEBUG", "INFO", "WARNING", "ERROR"):
         logging.getLogger(library).log(getattr(logging, name), "x")
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == shown
+
+
+def test_what_a_session_brings_is_hidden_from_then_on(capsys):
+    logs.set_up(environ={}, level="trace")
+    logs.KNOWN.learn(["session-4711-canary"])
+    logging.getLogger("aiohttp.client").debug("DELETE %s", "/sessions/session-4711-canary")
+    logging.getLogger("aiortc.rtcpeerconnection").debug("setLocalDescription(%s)\n%s", "offer", "a=ice-pwd:c4n4ry\r\n")
+    assert capsys.readouterr().err == (
+        "DEBUG aiohttp.client: DELETE /sessions/[hidden]\n"
+        "DEBUG aiortc.rtcpeerconnection: setLocalDescription(offer)\na=ice-pwd:[hidden]\r\n\n"
+    )
 
 
 def test_stderr_decides_where_records_go(tmp_path, capsys):
