@@ -37,7 +37,8 @@ class FilePins:
         (self.folder / f"{pin}.pressed").unlink()
 
     def press(self, pin: int, seconds: float = 0.15) -> None:
-        """Press and let go."""
+        """Press and let go, and leave it alone for as long as a finger would."""
         self.hold(pin)
         time.sleep(seconds)
         self.release(pin)
+        time.sleep(0.1)
