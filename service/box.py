@@ -184,13 +184,19 @@ async def _watch_sound(box: Box) -> None:
     """Leave threads that hang behind; tell the conductor of lost and returned cards, the board of what is odd."""
     while True:
         box.vigil.look(time.monotonic())
-        fault = box.capture.fault or next(iter(box.line_out.faults), None)
-        shown = None if fault is None else Fault(fault.code, type(fault).__name__, str(fault))
-        box.conductor.sound(shown, partly=box.capture.fault is None and not box.line_out.dead)
+        box.conductor.sound(_sound_fault(box), partly=box.capture.fault is None and not box.line_out.dead)
         box.board.update(
             input_silent=box.capture.level.silent, sound_notices=tuple(_odd(box)), box_notices=_box_notices(box)
         )
         await asyncio.sleep(SOUND_POLL_S)
+
+
+def _sound_fault(box: Box) -> Fault | None:
+    """The first card that is lost; line-in goes before line-out."""
+    line_in = str(box.settings.audio.input.device), box.capture.fault
+    lost = (line_in, *((device, card.playback.fault) for device, card in box.line_out.cards.items()))
+    faults = (Fault(why.code, type(why).__name__, str(why), device) for device, why in lost if why is not None)
+    return next(faults, None)
 
 
 async def _watch_playing(box: Box) -> None:

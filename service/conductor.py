@@ -310,6 +310,7 @@ class Conductor:
     @asynccontextmanager
     async def _accounted(self) -> AsyncIterator[None]:
         self._accounts.opened(self._clock())
+        self._board.update(session=self._accounts.sessions)
         try:
             yield
         finally:

@@ -59,7 +59,7 @@ class Daemon:
         assert main is not None
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop, main)
-        self._board.watch(journal.on_change)
+        self._board.watch(journal.Changes(environ=self._environ))
         self._board.watch(lambda before, after: self._notifier.status(summary(after)))
         try:
             await first_of(self._notifier.feed(self._trouble), self._rounds())

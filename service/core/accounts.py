@@ -16,6 +16,7 @@ class Accounts:
         self._paid_before_s = paid_s
         self._paid_s = 0.0  # of this session, but for what runs
         self._opened_s: float | None = None
+        self.sessions = 0  # opened so far
         self._since_s: float | None = None
         self._running_since_s: float | None = None
 
@@ -23,6 +24,7 @@ class Accounts:
         """The cloud has granted a session."""
         self._paid_before_s, self._paid_s = self.total_s(now_s), 0.0
         self._opened_s = now_s
+        self.sessions += 1
         if self._since_s is None:
             self._since_s = now_s
 

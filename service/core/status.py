@@ -17,6 +17,7 @@ class Fault:
     code: FaultCode
     name: str
     detail: str
+    device: str = ""  # that is lost, as the settings name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Status:
     sound_notices: tuple[str, ...] = ()  # of line-in and line-out
     settings_notice: str | None = None  # the settings file was changed and is not what runs
     session_notice: str | None = None  # why the last one ended by itself
+    session: int | None = None  # the number of the latest one since the start; its id is a secret
     session_min: int | None = None  # how old the session is, in whole minutes
     box_notices: tuple[str, ...] = ()  # of the board and its storage: power, heat, what cannot be kept
     refusal: str | None = None  # why the pair that was wanted last is not the one that runs

@@ -3,16 +3,21 @@ per loss of LIVE of a second or more, at its end, found by `journalctl MESSAGE_I
 Low voltage and heat have two, at their begin and end: `journalctl MESSAGE_ID=518815bdeae1476791124958571b146e`.
 
 Fields of a phase change beside the usual ones: BOOTHD_PHASE, BOOTHD_PHASE_BEFORE, BOOTHD_WANTED and BOOTHD_CONFIRMED
-(names of language pairs), BOOTHD_CAUSE (the error's name) and BOOTHD_CODE (what the ALERT lamp counts out). A field
-without a value is left out. Fields of a loss: BOOTHD_OUTAGE_CAUSE (one of core.errors.Cause), BOOTHD_OUTAGE_S, and
-BOOTHD_LIVE_AGAIN (1, or 0 when a person ended it). Of the board: BOOTHD_BOARD (power or heat), BOOTHD_BEGAN (1 or 0),
-and BOOTHD_LASTED_S at the end. Never a secret, never a caption.
+(names of language pairs), BOOTHD_CAUSE (the error's name), BOOTHD_CODE (what the ALERT lamp counts out), BOOTHD_DEVICE
+(the sound device that is lost), BOOTHD_SESSION (the number of the session since the process began; its id is a secret).
+Another fault in the same phase is a record, too. A field without a value is left out. A step that is taken again and
+again in one outage is recorded ten times, and then once an hour with BOOTHD_REPEATED: so many were passed over.
+
+Fields of a loss: BOOTHD_OUTAGE_CAUSE (one of core.errors.Cause), BOOTHD_OUTAGE_S, and BOOTHD_LIVE_AGAIN (1, or 0 when a
+person ended it). Of the board: BOOTHD_BOARD (power or heat), BOOTHD_BEGAN (1 or 0), and BOOTHD_LASTED_S at the end.
+Never a secret, never a caption.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from syslog import LOG_ERR, LOG_INFO, LOG_WARNING
@@ -23,6 +28,7 @@ from systemd.journal import send as systemd_send
 from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.problems import clean
+from service.core.repeats import Repeats
 from service.core.status import Status, summary
 from service.core.temper import Change
 
@@ -33,6 +39,8 @@ OUTAGE = "0eb638864ac24f61a61871847e6aefc2"
 BOARD = "518815bdeae1476791124958571b146e"
 SOCKET = Path("/run/systemd/journal/socket")
 
+_IN_A_SESSION = {Phase.JOINING, Phase.PREPARING, Phase.LIVE, Phase.PAUSED}
+_WELL = {Phase.READY, Phase.LIVE, Phase.PAUSED}
 _PRIORITIES = {Phase.FAULT: LOG_ERR, Phase.WAITING: LOG_WARNING}
 
 Send = Callable[..., None]
@@ -55,11 +63,30 @@ def send(message: str, **fields: Any) -> None:
     systemd_send(text, **{"CODE_FILE": __file__, "SYSLOG_IDENTIFIER": "boothd", **fields})
 
 
-def on_change(before: Status, after: Status, *, environ: Mapping[str, str] = os.environ, send: Send = send) -> None:
-    """Watch the board: each phase change becomes a record, or a line of the log where systemd's journal is not ours."""
-    record = phase_record(before, after)
-    if record is not None:
-        _keep(record, logging.INFO, environ, send)
+class Changes:
+    """Watches the board: each change becomes a record, or a line of the log where systemd's journal is not ours."""
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        send: Send = send,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._environ, self._send, self._clock = environ, send, clock
+        self._repeats = Repeats()
+
+    def __call__(self, before: Status, after: Status) -> None:
+        """The board shows another picture."""
+        record = phase_record(before, after)
+        if record is None:
+            return
+        if after.phase in _WELL:
+            self._repeats.over()
+        again = self._repeats.look((before.phase, _state(after)), self._clock())
+        if again is not None:
+            repeated = {"BOOTHD_REPEATED": str(again)} if again else {}
+            _keep(record | repeated, logging.INFO, self._environ, self._send)
 
 
 def on_outage(outage: Outage, *, environ: Mapping[str, str] = os.environ, send: Send = send) -> None:
@@ -111,8 +138,8 @@ def board_record(change: Change) -> dict[str, str]:
 
 
 def phase_record(before: Status, after: Status) -> dict[str, str] | None:
-    """The record of this change, None when the phase stayed."""
-    if before.phase is after.phase:
+    """The record of this change, None when phase and fault stayed."""
+    if _state(before) == _state(after):
         return None
     wanted, confirmed, fault = after.wanted, after.confirmed, after.fault
     fields = {
@@ -120,6 +147,8 @@ def phase_record(before: Status, after: Status) -> dict[str, str] | None:
         "BOOTHD_PHASE_BEFORE": before.phase.value,
         "BOOTHD_CAUSE": fault.name if fault else "",
         "BOOTHD_CODE": str(fault.code.value) if fault else "",
+        "BOOTHD_DEVICE": fault.device if fault else "",
+        "BOOTHD_SESSION": str(after.session or "") if {before.phase, after.phase} & _IN_A_SESSION else "",
         "BOOTHD_WANTED": wanted.name if wanted else "",
         "BOOTHD_CONFIRMED": confirmed.name if confirmed else "",
     }
@@ -129,3 +158,9 @@ def phase_record(before: Status, after: Status) -> dict[str, str] | None:
         "PRIORITY": str(_PRIORITIES.get(after.phase, LOG_INFO)),
         **{name: clean(value) for name, value in fields.items() if value},
     }
+
+
+def _state(status: Status) -> tuple[object, ...]:
+    """What a record is about; the words of a fault may differ with each try."""
+    fault = status.fault
+    return status.phase, *(() if fault is None else (fault.name, fault.code, fault.device))

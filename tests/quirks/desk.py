@@ -32,7 +32,7 @@ async def main(config: Path) -> None:
         idle = {"idle_pause_after_s": float(os.environ["IDLE_PAUSE_AFTER_S"])}
         loaded = loaded.model_copy(update={"session": loaded.session.model_copy(update=idle)})
     board, pins = Board(), Pins("mock")
-    board.watch(journal.on_change)
+    board.watch(journal.Changes())
     async with open_box(loaded, board=board, pins=pins, on_caption=_say) as box:
         work = [asyncio.ensure_future(run_box(box)), asyncio.ensure_future(_fingers(pins))]
 

@@ -3,6 +3,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from service.core.phase import Phase
 from service.core.status import Fault, Status
 from service.core.temper import Change, Trouble
 from service.system import journal
-from service.system.journal import is_ours, on_change, phase_record
+from service.system.journal import Changes, is_ours, phase_record
 
 ES, FR = LanguagePair("EN to ES", "en", ("es",)), LanguagePair("EN to FR", "en", ("fr",))
 READY, LIVE = Status(phase=Phase.READY), Status(phase=Phase.LIVE, wanted=FR, confirmed=ES)
@@ -101,19 +102,53 @@ def test_whose_journal_stderr_is(tmp_path):
     assert not is_ours(ours, closed)
 
 
+def test_a_lost_card_is_named_and_the_session_by_its_number():
+    device = "alsa:card=Hall"
+    fault = Fault(FaultCode.SOUND_OUT, "SoundCardLost", "gone", device)
+    lost = replace(LIVE, phase=Phase.FAULT, fault=fault, session=7)
+    record = phase_record(replace(LIVE, session=7), lost)
+    assert (record["BOOTHD_DEVICE"], record["BOOTHD_SESSION"]) == (device, "7")
+    for before, after in ((READY, Phase.CREATING), (Status(phase=Phase.CREATING), Phase.WAITING)):
+        assert "BOOTHD_SESSION" not in phase_record(before, Status(phase=after, session=7))  # that one is over
+    assert "BOOTHD_DEVICE" not in phase_record(READY, REFUSED)
+
+
+def test_another_fault_is_a_record_and_other_words_for_it_are_none():
+    other = replace(REFUSED, fault=Fault(FaultCode.SOUND_IN, "SoundCardMissing", "no card", "alsa:card=Hall"))
+    record = phase_record(REFUSED, other)
+    assert (record["BOOTHD_PHASE_BEFORE"], record["BOOTHD_PHASE"], record["BOOTHD_CODE"]) == ("fault", "fault", "3")
+    assert phase_record(REFUSED, replace(REFUSED, fault=replace(REFUSED.fault, detail="no balance yet"))) is None
+
+
+def test_a_step_that_is_taken_all_night_is_recorded_now_and_then_with_how_often(our_journal):
+    sent, now_s = [], [0.0]
+    changes = Changes(environ=our_journal, send=lambda text, **fields: sent.append(fields), clock=lambda: now_s[0])
+    creating = Status(phase=Phase.CREATING, wanted=ES)
+    for _ in range(360):  # six hours
+        changes(REFUSED, creating)
+        changes(creating, REFUSED)
+        now_s[0] += 60.0
+    assert len(sent) == 2 * (10 + 5)
+    assert [record.get("BOOTHD_REPEATED") for record in sent[18:24]] == [None, None, "59", "59", "59", "59"]
+    changes(creating, LIVE)
+    for _ in range(11):
+        changes(creating, REFUSED)
+    assert len(sent) == 2 * (10 + 5) + 1 + 10
+
+
 def test_outside_of_systemd_a_change_is_a_line_of_the_log(caplog):
     caplog.set_level(logging.INFO)
-    on_change(READY, LIVE, environ={})
-    on_change(LIVE, LIVE, environ={})
+    changes = Changes(environ={})
+    changes(READY, LIVE)
+    changes(LIVE, LIVE)
     assert caplog.messages == ["READY -> LIVE; EN to FR wanted, EN to ES confirmed"]
 
 
 def test_under_the_journal_a_change_is_a_record_and_no_line(our_journal, caplog):
     caplog.set_level(logging.INFO)
     sent = []
-    on_change(
-        READY, LIVE, environ=our_journal, send=lambda message, **fields: sent.append({"MESSAGE": message, **fields})
-    )
+    changes = Changes(environ=our_journal, send=lambda message, **fields: sent.append({"MESSAGE": message, **fields}))
+    changes(READY, LIVE)
     assert sent == [phase_record(READY, LIVE)] and not caplog.messages
 
 
@@ -123,7 +158,7 @@ def test_a_journal_that_does_not_answer_loses_nothing(our_journal, caplog):
     def refuse(message, **fields):
         raise ConnectionRefusedError
 
-    on_change(READY, LIVE, environ=our_journal, send=refuse)
+    Changes(environ=our_journal, send=refuse)(READY, LIVE)
     assert len(caplog.messages) == 1
 
 
