@@ -10,14 +10,14 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from service.cli import check, demo, devices, levels, orders, run, sandbox, status, tone
+from service.cli import check, demo, devices, label, levels, orders, run, sandbox, status, tone
 from service.core import exit_codes
 from service.core.exit_codes import USAGE
 
 VERBS: dict[str, Any] = {
     **{"run": run, "check": check, "status": status},
     **orders.VERBS,
-    **{"devices": devices, "levels": levels, "tone": tone, "demo": demo, "sandbox": sandbox},
+    **{"devices": devices, "levels": levels, "tone": tone, "label": label, "demo": demo, "sandbox": sandbox},
 }
 
 

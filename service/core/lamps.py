@@ -58,7 +58,7 @@ class LampClass(Enum):
     CONNECTING = "connecting or reconnecting"
     SOUND_LOST = "reconnecting, and the listeners have lost sound"
     FALLBACK = "the floor sounds instead of the translation"
-    OFF_AIR = "off air by choice"
+    OFF_AIR = "off air by choice: paused, muted, or the floor selected"
     ATTENTION = (
         "live, but somebody should look: line-in is silent, a language was refused, a button is stuck, power, heat"
     )
