@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.5  # how often the files are looked at; what is mended holds within 2 s
 RETRY_S = 10.0  # what is not in the files, such as a pin without rights, may have been mended meanwhile
-LAST_GOOD = "last-good.json"
 
 
 class Daemon:
@@ -49,8 +48,7 @@ class Daemon:
         self._config, self._environ = config, environ
         self._board = Board(hide=logs.KNOWN.hide)
         self._notifier = Notifier(environ)
-        self._store = Store.of_unit(environ, "STATE_DIRECTORY")
-        self._memory = Memory(self._store, Store.of_unit(environ, *OVER_A_CRASH))
+        self._memory = Memory(Store.of_unit(environ, "STATE_DIRECTORY"), Store.of_unit(environ, *OVER_A_CRASH))
         self._box: Box | None = None
 
     async def run(self) -> None:
@@ -65,6 +63,8 @@ class Daemon:
             await first_of(self._notifier.feed(self._trouble), self._rounds())
         except asyncio.CancelledError:
             pass  # by _stop
+        finally:
+            self._memory.close()
 
     def _stop(self, main: asyncio.Task[None]) -> None:
         self._notifier.stopping()
@@ -103,7 +103,7 @@ class Daemon:
             except NeedsPerson as mistake:
                 await self._stand_in_fault(mistake, seen, limit_s=RETRY_S)
                 return
-            self._store.save(LAST_GOOD, _to_show_faults(loaded))
+            self._memory.keep_last_good(_to_show_faults(loaded))
             await self._run_box(box, loaded, seen)
 
     async def _run_box(self, box: Box, loaded: Settings, seen: Fingerprint) -> None:
@@ -165,7 +165,7 @@ class Daemon:
 
     def _last_good(self) -> Settings:
         """What is needed to show a fault: lamps and socket of the settings that worked last, else the defaults."""
-        kept = self._store.load(LAST_GOOD)
+        kept = self._memory.last_good()
         try:
             return Settings.model_validate(kept) if kept else settings.defaults(self._environ)
         except ValidationError:

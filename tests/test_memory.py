@@ -1,5 +1,7 @@
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -23,9 +25,18 @@ def memory(folders, now_s=1000.0) -> Memory:
     return Memory(Store(folders / "state"), Store(folders / "runtime"), clock=lambda: now_s)
 
 
+@contextmanager
+def remembering(folders) -> Iterator[Memory]:
+    one = memory(folders)
+    yield one
+    one.close()
+
+
 def test_what_people_wanted_outlives_the_power_where_the_box_is_to_resume(folders):
     wanted = Intent(FR, on_air=True, paused=True)
-    memory(folders).keep_intent(wanted)
+    with remembering(folders) as one:
+        one.keep_intent(Intent(ES))
+        one.keep_intent(wanted)
     assert memory(folders).intent(MENU, "resume") == wanted
     assert memory(folders).intent(MENU, "off") == Intent(ES)
     assert memory(folders).intent(MENU, "always") == Intent(ES, on_air=True)
@@ -40,6 +51,13 @@ def test_what_cannot_be_understood_is_the_first_pair_off_air(folders, spoilt):
     (folders / "runtime" / "sessions.json").write_bytes(spoilt)
     assert memory(folders).intent(MENU, "resume") == Intent(ES)
     assert (memory(folders).paid_s, memory(folders).left_over(), memory(folders).wait_s()) == (0.0, {}, 0.0)
+
+
+def test_a_pair_that_is_gone_from_the_menu_is_named_and_the_first_is_wanted(folders, caplog):
+    with remembering(folders) as one:
+        one.keep_intent(Intent(LanguagePair("EN to PT", "en", ("pt",)), on_air=True))
+    assert memory(folders).intent(MENU, "resume") == Intent(ES, on_air=True)
+    assert caplog.messages == ["the pair 'EN to PT' of before is not in the menu any more: EN to es is wanted"]
 
 
 def test_without_a_directory_nothing_is_kept_and_nothing_is_missed():
@@ -79,10 +97,18 @@ def test_a_crash_loop_is_slowed_down_over_processes_and_forgets(folders):
 def test_what_cannot_be_kept_is_told_once_and_is_over_when_it_can(folders, caplog):
     state = folders / "state"
     state.rmdir()
-    one = memory(folders)
-    one.keep_paid(5.0)
-    one.keep_paid(6.0)
-    assert "paid.json cannot be written" in one.problem and len(caplog.messages) == 1
-    state.mkdir()
-    one.keep_paid(7.0)
-    assert one.problem is None and json.loads((state / "paid.json").read_text()) == {"paid_s": 7.0}
+    with remembering(folders) as one:
+        one.keep_paid(5.0)
+        one.close()
+        one.keep_paid(6.0)
+        one.close()
+        assert "paid.json cannot be written" in one.problem and len(caplog.messages) == 1
+        state.mkdir()
+    assert one.problem is None and json.loads((state / "paid.json").read_text()) == {"paid_s": 6.0}
+
+
+def test_clocks_that_cannot_be_read_are_learnt_anew_and_no_more_is_said(folders, caplog):
+    (folders / "state" / "clocks.json").write_bytes(b"{")
+    with remembering(folders) as one:
+        pass
+    assert one.problem is None and len(caplog.messages) == 1 and memory(folders).clocks == {}

@@ -1,4 +1,7 @@
+import errno
 import os
+
+import pytest
 
 from service.system.store import Store
 
@@ -21,17 +24,44 @@ def test_the_card_is_written_only_when_something_differs(tmp_path):
     assert store.load("pins.json") == {"link": 6}
 
 
-def test_nothing_to_read_is_as_good_as_nothing(tmp_path, caplog):
+def test_nothing_to_read_is_as_good_as_nothing(tmp_path):
     store = Store(tmp_path)
-    assert store.load("pins.json") == {} and not caplog.messages
-    for spoilt in (b"{", b"\xff", b"[1]"):
-        (tmp_path / "pins.json").write_bytes(spoilt)
-        assert store.load("pins.json") == {}
-    assert Store(None).load("pins.json") == {}
+    assert store.load("pins.json") == Store(None).load("pins.json") == {} and store.problem is None
 
 
-def test_a_directory_that_cannot_be_written_is_named_and_survived(tmp_path, caplog):
+@pytest.mark.parametrize("spoilt", [b"", b"{", b"\xff", b"[1]", b"[" * 100_000])
+def test_what_cannot_be_read_is_told_until_it_is_written_anew(tmp_path, caplog, spoilt):
+    (tmp_path / "pins.json").write_bytes(spoilt)
+    store = Store(tmp_path)
+    assert store.load("pins.json") == {}
+    assert len(caplog.messages) == 1 and "pins.json could not be read" in store.problem
+    assert store.save("others.json", {"link": 5}) and store.problem is not None
+    assert store.save("pins.json", {"link": 5}) and store.problem is None
+    assert len(caplog.messages) == 1 and Store(tmp_path).load("pins.json") == {"link": 5}
+
+
+def test_what_cannot_be_written_is_told_once_until_it_is_written(tmp_path, caplog):
+    caplog.set_level("INFO")
     store = Store(tmp_path / "missing")
+    for name in ("pins.json", "pins.json", "others.json"):
+        assert not store.save(name, {"link": 5})
+    assert caplog.messages == [f"{tmp_path}/missing/pins.json cannot be written (No such file or directory)"]
+    (tmp_path / "missing").mkdir()
+    assert store.save("others.json", {"link": 5}) and "pins.json cannot be written" in store.problem
+    assert store.save("pins.json", {"link": 5}) and store.problem is None
+    assert caplog.messages[1:] == [f"{tmp_path}/missing/others.json can be written again"]
+    assert Store(None).save("pins.json", {"link": 5})
+
+
+def test_a_disk_that_is_full_keeps_what_was_there(tmp_path, monkeypatch):
+    store = Store(tmp_path)
     store.save("pins.json", {"link": 5})
-    assert str(tmp_path / "missing") in caplog.text
-    Store(None).save("pins.json", {"link": 5})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert not store.save("pins.json", {"link": 6})
+    assert "No space left" in store.problem and os.listdir(tmp_path) == ["pins.json"]
+    assert store.load("pins.json") == {"link": 5}
