@@ -57,7 +57,7 @@ from service.transports import Transport, Transports
 
 log = logging.getLogger(__name__)
 
-KEEP_PAID_MIN = 5
+KEEP_PAID_MIN = 10  # each time writes 4 kB to the card, which may get 1 MB a day (appliance M22)
 
 
 class Conductor:

@@ -768,6 +768,7 @@ async def test_only_what_is_translated_is_paid():
         paid_s = clock() - began_s
         await asyncio.sleep(1000)
         assert box.conductor.accounts.paid_s(clock()) == pytest.approx(paid_s, abs=0.6)
+        assert box.paid[1:] == [pytest.approx(paid_s, abs=0.6)]  # every ten minutes: the card lives longer
         assert box.status.session_min == 18 and "session 0 h 18 min" in summary(box.status)
         box.conductor.ask(Start())
         await box.until(Phase.LIVE)
