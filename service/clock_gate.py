@@ -36,6 +36,10 @@ class ClockGate:
         self._until_s: float | None = None
         self._passed = wait_s == 0
 
+    async def tidy(self) -> None:
+        """At once: what an earlier process left open was opened by a good clock, in this same boot."""
+        await self._sessions.tidy()
+
     @asynccontextmanager
     async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
         """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""

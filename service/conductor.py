@@ -204,6 +204,7 @@ class Conductor:
     async def run(self) -> None:
         """Play the story until cancelled; then whatever of end_task, leave and delete is due is done first."""
         try:
+            await self._sessions.tidy()
             while True:
                 await self._until_on_air()
                 if self._first_wait_s:

@@ -828,3 +828,11 @@ async def test_after_a_crash_loop_the_first_session_waits_but_for_nobody_who_ask
         box.conductor.ask(ToggleLive())
         await asyncio.sleep(0.1)
         assert box.said[0] == "create"
+
+
+@pytest.mark.parametrize("autostart", [False, True])
+@story
+async def test_what_a_crash_left_open_is_deleted_before_anything_else_and_also_by_a_box_that_stays_off_air(autostart):
+    async with stage(autostart=autostart) as box:
+        await asyncio.sleep(5)
+        assert box.world.tidied == [0]

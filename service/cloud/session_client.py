@@ -48,8 +48,8 @@ class SessionClient:
 
     `timeout_s` bounds one request with its whole answer, `connect_timeout_s` its connection. A stop while the answer
     is in flight waits `in_flight_wait_s` for it, so that the session can be deleted; a DELETE takes `delete_timeout_s`
-    at most and is tried once. Redirects are never followed. What `kept` says was left open by an earlier process is
-    deleted before the first session is created. `learn` is told the ids and tokens that must appear in no text.
+    at most and is tried once. Redirects are never followed. `kept` hears of every session, and says what an earlier
+    process left open. `learn` is told the ids and tokens that must appear in no text.
     """
 
     def __init__(
@@ -67,9 +67,7 @@ class SessionClient:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._kept, self._owner = kept, owner_of(credentials)
-        self._left_over = {} if kept is None else kept.left_over()
         self._learn, self._secrets = learn, forms(credentials.secrets())
-        learn(self._left_over)
         self._base_url = URL(base_url)
         self._credentials = credentials
         self._request = request
@@ -79,10 +77,21 @@ class SessionClient:
         self._delete_timeout_s = delete_timeout_s
         self._now_s = now_s
 
+    async def tidy(self) -> None:
+        """Delete what an earlier process left open. Takes little time and raises nothing; before the first `open`."""
+        left = {} if self._kept is None else self._kept.left_over()
+        self._learn(left)
+        ours = [session_id for session_id, owner in left.items() if owner == self._owner]
+        for session_id in left.keys() - ours:
+            _LOG.warning("a session that was left open belongs to other credentials and is left to lapse")
+            self._closed(session_id)
+        if ours:
+            _LOG.warning("a session that an earlier process left open is deleted first")
+            await asyncio.gather(*map(self._delete, ours))
+
     @asynccontextmanager
     async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
         """A new session; deleted on every way out. Raises Retryable or NeedsPerson."""
-        await self._delete_what_was_left()
         wish = replace(self._request, publisher_can_subscribe=True) if publisher_can_subscribe else self._request
         answer = await self._create(wish)
         session_id = created_id(answer.body)
@@ -105,17 +114,6 @@ class SessionClient:
         finally:
             if session_id is not None:
                 await self._delete(session_id)
-
-    async def _delete_what_was_left(self) -> None:
-        """Once: later ones are our own."""
-        left, self._left_over = self._left_over, {}
-        for session_id, owner in left.items():
-            if owner == self._owner:
-                _LOG.warning("a session that an earlier process left open is deleted first")
-                await self._delete(session_id)
-            else:
-                _LOG.warning("a session that was left open belongs to other credentials and is left to lapse")
-                self._closed(session_id)
 
     def _closed(self, session_id: str) -> None:
         if self._kept is not None:

@@ -68,6 +68,9 @@ class LineOut(Protocol):
 class Sessions(Protocol):
     """The session endpoint."""
 
+    async def tidy(self) -> None:
+        """Delete what an earlier process left open. Takes little time and raises nothing; before the first `open`."""
+
     def open(self, *, publisher_can_subscribe: bool = False) -> AbstractAsyncContextManager[Session]:
         """A new session; deleted on every way out. `publisher_can_subscribe` asks for that right by name, which the
         seed does not know (palabra-api 1.2). Raises Retryable or NeedsPerson."""

@@ -262,6 +262,70 @@ async def test_a_session_without_id_is_used_and_left_to_lapse(caplog):
         assert "left to lapse" in caplog.text
 
 
+class Kept:
+    """What a process leaves to the next one; promises `core.ports.OpenSessions`."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, str] = {}
+
+    def opened(self, session_id: str, owner: str) -> None:
+        self.open[session_id] = owner
+
+    def closed(self, session_id: str) -> None:
+        self.open.pop(session_id, None)
+
+    def left_over(self) -> dict[str, str]:
+        return dict(self.open)
+
+
+async def left_by_a_crash(cloud: Cloud, kept: Kept, **options) -> None:
+    """A process that never comes to its DELETE."""
+    async with client(cloud.url, kept=kept, **options).open():
+        left = dict(kept.open)
+    kept.open = left
+    cloud.story.clear()
+
+
+async def test_what_an_earlier_process_left_open_is_deleted(caplog):
+    kept = Kept()
+    async with running(Cloud()) as cloud:
+        await left_by_a_crash(cloud, kept)
+        assert kept.open.keys() == {ID} and not set(PAIR.secrets()) & set(kept.open.values())
+        sessions = client(cloud.url, kept=kept)
+        await sessions.tidy()
+        assert cloud.story == [DELETE] and kept.open == {}
+        await sessions.tidy()
+        await use(sessions)
+        assert cloud.story == [DELETE, CREATE, DELETE] and kept.open == {}
+        assert len(caplog.records) == 1 and ID not in caplog.text
+
+
+async def test_what_other_credentials_left_open_is_let_be(caplog):
+    kept = Kept()
+    async with running(Cloud()) as cloud:
+        await left_by_a_crash(cloud, kept, credentials=ApiKey("planted-key"))
+        await client(cloud.url, kept=kept).tidy()
+        assert cloud.story == [] and kept.open == {}
+        assert [record.getMessage() for record in caplog.records] == [
+            "a session that was left open belongs to other credentials and is left to lapse"
+        ]
+
+
+async def test_a_leftover_that_cannot_be_deleted_costs_a_bounded_time_and_is_said_once(caplog):
+    async def never(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+
+    kept = Kept()
+    async with running(Cloud()) as cloud:
+        await left_by_a_crash(cloud, kept)
+        cloud.delete = never
+        sessions = client(cloud.url, kept=kept, delete_timeout_s=0.05)
+        async with asyncio.timeout(2):
+            await sessions.tidy()
+            await sessions.tidy()
+        assert kept.open == {} and caplog.text.count("left to lapse") == 1
+
+
 @pytest.mark.parametrize("status", [400, 422])
 async def test_a_refused_body_is_followed_once_by_the_smallest(status, caplog):
     async with running(Cloud(refused(status, "subscriber_count is gone"), created())) as cloud:

@@ -130,6 +130,9 @@ class Booth:
     def causes(self) -> list[Cause]:
         return [outage.cause for outage in self.outages]
 
+    async def tidy(self) -> None:
+        """Nothing is ever left open here."""
+
     @asynccontextmanager
     async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
         """core.ports.Sessions: one room for all, as if the cloud had forgotten nothing."""

@@ -21,6 +21,7 @@ class World:
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.tidied: list[int] = []  # how much had been said when it was tidied up
         self.refuse_create: list[ServiceError] = []
         self.refuse_join: list[ServiceError] = []
         self.refuse_socket: list[ServiceError] = []
@@ -32,6 +33,9 @@ class World:
         self.sockets: list[FakeSocket] = []
 
     # -- core.ports.Sessions
+
+    async def tidy(self) -> None:
+        self.tidied.append(len(self.said))
 
     @asynccontextmanager
     async def open(self, *, publisher_can_subscribe: bool = False) -> AsyncIterator[Session]:
