@@ -94,12 +94,13 @@ class Conductor:
         self._panel = Panel(board=board, line_out=line_out)
         self._sessions, self._transports = sessions, transports
         self._line_in, self._line_out = line_in, line_out
-        self._accounts, self._renews, self._first_wait_s = accounts, renews, first_wait_s
+        self._accounts, self._renews = accounts, renews
         self._on_intent, self._on_paid = on_intent, on_paid
         self._on_caption = on_caption
         self._idle = idle or Idle(None)
         self._clock, self._chance = clock, chance
         self._scene = Scene(board=board, on_outage=on_outage, clock=clock)
+        self._first_s = clock() + first_wait_s  # no session before, unless a person acts
         self._intent = intent
         self._ask_subscribe = False
         self._talk: Talk | None = None
@@ -131,6 +132,7 @@ class Conductor:
     def _intend(self, intent: Intent) -> None:
         """From now on this is wanted."""
         before, self._intent, was_paused = self._intent, intent, self._paused
+        self._first_s = 0.0
         if not intent.on_air:
             self._accounts.off_air()
             if before.on_air:
@@ -205,12 +207,15 @@ class Conductor:
         """Play the story until cancelled; then whatever of end_task, leave and delete is due is done first."""
         try:
             await self._sessions.tidy()
+            if self._intent.on_air and (wait_s := self._first_s - self._clock()) > 0:
+                log.warning("sessions were created moments ago: the next one waits %.1f s", wait_s)
             while True:
                 await self._until_on_air()
-                if self._first_wait_s:
-                    log.warning("sessions were created moments ago: the next one waits %.1f s", self._first_wait_s)
-                    await self._change_within(self._first_wait_s)
-                    self._first_wait_s = 0.0
+                if (wait_s := self._first_s - self._clock()) > 0:
+                    await self._change_within(wait_s)
+                    continue
+                if self._accounts.overdue(self._clock()):
+                    self._end_what_is_overdue()
                     continue
                 began_s = self._clock()
                 try:
@@ -328,13 +333,16 @@ class Conductor:
             if age_s // 60 % KEEP_PAID_MIN == 0:
                 self._on_paid(paid_s)
         if self._accounts.overdue(now_s):
-            log.warning("the session has lasted for as long as session.max_session allows")
-            self._accounts.off_air()
-            if self._renews:
-                self._ended.set()
-            else:
-                self.ask(End())
-                self._board.update(session_notice="ended by itself: it had lasted for session.max_session")
+            self._end_what_is_overdue()
+
+    def _end_what_is_overdue(self) -> None:
+        log.warning("on air for session.max_session (%s): the session is ended", self._accounts.limit)
+        self._accounts.off_air()
+        if self._renews:
+            self._ended.set()
+        else:
+            self.ask(End())
+            self._board.update(session_notice=f"ended by itself after session.max_session of {self._accounts.limit}")
 
     def _sink(self, language: str) -> EncodedSink | None:
         self._tracks.add(language)
@@ -408,6 +416,7 @@ class Conductor:
             pair = self._switching.heard(task.wanted, self._intent.pair, self._board.status.confirmed)
             assert pair is not None  # whatever was wanted is of the menu
             self._intent = replace(self._intent, pair=pair)
+            self._on_intent(self._intent)  # what is not to be had is not asked for after a power cut either
         self._hear(task)
         self._board.update(
             control=talk.control.name,

@@ -797,6 +797,17 @@ async def test_a_session_that_nobody_ended_ends_by_itself_and_says_so():
 
 
 @story
+async def test_an_outage_does_not_make_a_session_last_longer_and_no_new_one_is_begun_at_its_end():
+    async with stage(max_session_s=180) as box:
+        await box.until(Phase.LIVE)
+        box.world.refuse_create = [CloudUnreachable("nobody there")] * 1000
+        box.world.links[-1].lose(LinkLost("the room is gone"))
+        await box.until(Phase.READY, 220)
+        assert "ended by itself after session.max_session of 3 min" in summary(box.status)
+        assert box.said[-1] == "create" and box.intents == [Intent(ES)]
+
+
+@story
 async def test_a_box_that_is_always_on_begins_a_new_session_instead():
     async with stage(max_session_s=3600, renews=True) as box:
         await box.until(Phase.LIVE)
@@ -819,7 +830,12 @@ async def test_ended_and_begun_anew_in_one_moment():
 @story
 async def test_after_a_crash_loop_the_first_session_waits_but_for_nobody_who_asks():
     async with stage(first_wait_s=8.0) as box:
-        await asyncio.sleep(7.9)
+        await asyncio.sleep(1)
+        box.conductor.look_again()  # another network is nobody
+        box.conductor.sound(SOUND)
+        await asyncio.sleep(1)
+        box.conductor.sound(None)
+        await asyncio.sleep(5.9)
         assert box.said == []
         await asyncio.sleep(0.2)
         assert box.said[0] == "create"

@@ -101,6 +101,7 @@ class Room:
         self.chance = random.Random(seed)
         clock = LoopClock()
         self.desk = Desk(known=[*CODES, "en"], clock=clock)
+        self.kept: list[Intent] = []
         self.world, self.board = Moody(self.desk, self.chance), Board()
         self.conductor = Conductor(
             board=self.board,
@@ -114,6 +115,7 @@ class Room:
             line_out=self,
             intent=Intent(pairs[0], on_air=True),
             accounts=Accounts(),
+            on_intent=self.kept.append,
             on_caption=lambda caption: None,
             on_outage=lambda outage: None,
             clock=clock,
@@ -277,6 +279,7 @@ def test_what_is_not_confirmed_within_ten_seconds_is_taken_back_and_calls():
         assert (room.board.status.wanted, room.board.status.confirmed) == (PAIRS[1], PAIRS[0])
         await asyncio.sleep(3)
         assert room.board.status.wanted == PAIRS[0] and "was not confirmed in time" in room.board.status.refusal
+        assert [intent.pair for intent in room.kept[-2:]] == [PAIRS[1], PAIRS[0]]  # nor is it wanted after a power cut
         assert patterns(room.board.status)["alert"].name == "slow"
         room.conductor.ask(AcknowledgeOrPrevious())
         assert patterns(room.board.status)["alert"] == ON

@@ -43,6 +43,12 @@ class Accounts:
             self._paid_s += now_s - self._running_since_s
         self._running_since_s = now_s if on else None
 
+    @property
+    def limit(self) -> str:
+        """How long it may last, as people say it."""
+        limit_s = self._max_session_s or 0.0
+        return f"{limit_s / 3600:g} h" if limit_s % 3600 == 0 else f"{limit_s / 60:g} min"
+
     def overdue(self, now_s: float) -> bool:
         """Whether it has lasted as long as it may."""
         limit_s, since_s = self._max_session_s, self._since_s
