@@ -153,6 +153,7 @@ def _card(device: str, card: Card) -> dict[str, Any]:
         "device": device,
         "lost": playback.lost,
         "periods": playback.played,
+        "played_ago_s": round(time.monotonic() - playback.played_s, 2),
         "xruns": playback.xruns,
         "reopens": playback.reopens,
         "buffer_ms": playback.buffer_ms,

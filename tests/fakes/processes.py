@@ -101,7 +101,15 @@ class Box:
             )
 
     def status(self) -> dict[str, Any] | None:
-        """The whole picture, None while nobody answers."""
+        """The whole picture, None while nobody answers. In none is LIVE lit while nothing is played (appliance B5)."""
+        picture = self._picture()
+        if picture is not None and _is_lie(picture):
+            time.sleep(0.5)  # a process that was stopped, or was long without a processor, has to come round first
+            picture = self._picture()
+            assert picture is None or not _is_lie(picture), picture
+        return picture
+
+    def _picture(self) -> dict[str, Any] | None:
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(5)
@@ -160,6 +168,13 @@ device = "wav:{folder / "line-out.wav"}"
 socket = "{folder / "control.sock"}"
 {extra}
 """
+
+
+def _is_lie(picture: dict[str, Any]) -> bool:
+    """Whether LIVE is lit though a card that is there has taken no sound for a second."""
+    cards = picture.get("devices", {}).get("outputs", [])
+    quiet = any(card["lost"] is None and card["played_ago_s"] > 1.0 for card in cards)
+    return quiet and picture["phase"] == "live" and picture["lamps"]["live"] == "on"
 
 
 @contextmanager
