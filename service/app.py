@@ -124,7 +124,7 @@ async def open_box(
             on_change=journal.on_board,
         )
         buttons = Buttons(
-            pins=pins, ask=conductor.ask, **{name: pin.pin for name, pin in settings.buttons if pin is not None}
+            pins=pins, ask=conductor.ask, **{name: pin.place for name, pin in settings.buttons if pin is not None}
         )
         stack.callback(buttons.close)
         vigil = Vigil(
@@ -164,7 +164,7 @@ def open_lamps(settings: LampSettings, *, board: Board, pins: Pins, memory: Memo
     were. Raises PinsUnusable."""
     named = {"link": settings.link, "live": settings.live, "alert": settings.alert}
     named |= {lamp_table.language_lamp(place): lamp for place, lamp in enumerate(settings.languages)}
-    given = {name: (lamp.pin, lamp.active_high) for name, lamp in named.items() if lamp is not None}
+    given = {name: (lamp.place, lamp.active_high) for name, lamp in named.items() if lamp is not None}
     memory.keep_lamps(given)
     try:
         lamps = Lamps(pins=pins, lamps=given)

@@ -1,8 +1,8 @@
 """`boothd-lamps-safe`: the lamps after the daemon's end, run by the unit's ExecStopPost=.
 
 What the lamps say must not outlive who said it. After a clean stop all are dark; after any other end LIVE is off and
-ALERT steadily on until the next process has something to say. It reads which pins there are from a file that the daemon
-left in a runtime directory, and needs neither network nor settings. What a real line does once this program has
+ALERT steadily on until the next process has something to say. It reads where they are from a file that the daemon
+left in the runtime directory, and needs neither network nor settings. What a real line does once this program has
 ended as well is up to the board: it was not tried.
 """
 
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 
 from service.core.errors import NeedsPerson
+from service.core.gpio_lines import from_json
 from service.gpio.pins import Pins, kind_of
 from service.system.store import LAMPS, OVER_A_CRASH, Store
 
@@ -22,27 +23,28 @@ LIMIT_S = 3
 
 
 def main() -> None:
-    """Set the lamps and exit, with 0 unless that was impossible."""
+    """Set the lamps and exit, with 0 unless one of them could not be set."""
     signal.alarm(LIMIT_S)  # a line that hangs must not hold the next start up
     logging.basicConfig(format="boothd-lamps-safe: %(message)s")
-    code = 0
-    try:
-        settle(os.environ)
-    except NeedsPerson as problem:
+    problems = settle(os.environ, Pins(kind_of(os.environ)))
+    for problem in dict.fromkeys(problems):
         logging.error("%s", problem)
-        code = 1
     sys.stderr.flush()
-    os._exit(code)  # gpiozero would let go of the lines first, and with them of their levels
+    os._exit(1 if problems else 0)  # gpiozero would let go of the lines first, and with them of their levels
 
 
-def settle(environ: Mapping[str, str]) -> None:
-    """Set every lamp that the daemon had. Raises PinsUnusable."""
+def settle(environ: Mapping[str, str], pins: Pins) -> list[str]:
+    """Set every lamp that the daemon had, as far as that is possible; what was not."""
     clean = environ.get("SERVICE_RESULT") == "success"
-    pins = Pins(kind_of(environ))
+    problems = []
     for name, lamp in Store.of_unit(environ, *OVER_A_CRASH).load(LAMPS).items():
-        led = pins.led(lamp["pin"], active_high=lamp["active_high"])
-        if name == "alert" and not clean:
-            led.on()
+        try:
+            led = pins.led(from_json(lamp), active_high=lamp.get("active_high") is not False)
+            if name == "alert" and not clean:
+                led.on()
+        except (NeedsPerson, ValueError) as problem:
+            problems.append(f"{name}: {problem}")
+    return problems
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from service.core.backoff import RECENT_S, wait_of_a_crash_loop_s
+from service.core.gpio_lines import Place, as_json
 from service.core.intent import Intent
 from service.core.languages import Menu
 from service.system.store import LAMPS, Store
@@ -125,9 +126,11 @@ class Memory:
         """How long to wait before a session is asked for, after crashes that came soon after one was created."""
         return wait_of_a_crash_loop_s(self._created_s, self._clock())
 
-    def keep_lamps(self, lamps: Mapping[str, tuple[int, bool]]) -> None:
-        """Which pins the lamps are on, and whether a high level lights them: for who has to darken them after us."""
-        self._runtime.save(LAMPS, {name: {"pin": pin, "active_high": high} for name, (pin, high) in lamps.items()})
+    def keep_lamps(self, lamps: Mapping[str, tuple[Place, bool]]) -> None:
+        """Where the lamps are, and whether a high level lights them: for who has to darken them after us."""
+        self._runtime.save(
+            LAMPS, {name: {**as_json(place), "active_high": high} for name, (place, high) in lamps.items()}
+        )
 
     def _keep_sessions(self) -> None:
         self._runtime.save(SESSIONS, {"open": self._open, "created_s": self._created_s})

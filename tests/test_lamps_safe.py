@@ -9,6 +9,11 @@ import wave
 
 import pytest
 
+from service.core.gpio_lines import GpioLine
+from service.gpio.pins import Pins
+from service.lamps_safe import settle
+from service.memory import Memory
+from service.system.store import Store
 from tests.fakes.file_pins import FilePins
 from tests.fakes.processes import Box, credentials, sandbox, settings_for, until
 
@@ -64,6 +69,41 @@ def test_pins_that_cannot_be_used_are_named(tmp_path, pins):
     command = [sys.executable, "-m", "service.lamps_safe"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "GPIOZERO_PIN_FACTORY=none-such names no pin factory" in done.stderr
+
+
+def test_a_lamp_that_cannot_be_set_keeps_no_other_from_it(tmp_path, pins):
+    lamps = {"link": 5, "l1": {"pin": 99}, "l2": {"line": "PA7", "chip": None}}
+    lamps |= {"live": {"pin": LIVE}, "alert": {"pin": ALERT, "active_high": True}}
+    (tmp_path / "lamps.json").write_text(json.dumps(lamps))
+    done = afterwards(tmp_path, pins, "signal")
+    assert done.returncode == 1 and [line.split(": ")[1] for line in done.stderr.splitlines()] == ["link", "l1", "l2"]
+    assert pins.levels(LIVE, ALERT) == (0, 1)
+
+
+def test_lamps_on_lines_of_another_board(tmp_path, board):
+    board.chip(0, "soc", "PA6", "PA7", "PA8")
+    for line in board.chips[0].lines:
+        line.level = 0  # LIVE is lit by a low level
+    memory = Memory(runtime=Store(tmp_path))
+    memory.keep_lamps(
+        {"live": (GpioLine("PA6"), False), "alert": (GpioLine(1, "soc"), True), "l1": (GpioLine("PA8"), True)}
+    )
+    environ = {"RUNTIME_DIRECTORY": str(tmp_path), "SERVICE_RESULT": "signal"}
+    assert settle(environ, Pins("lgpio", dev=board.dev)) == []
+    assert [line.level for line in board.chips[0].lines] == [1, 1, 0]
+
+
+def test_a_one_lamp_box_goes_dark(tmp_path, pins):
+    (tmp_path / "lamps.json").write_text(json.dumps({"live": {"pin": LIVE, "active_high": False}}))
+    assert afterwards(tmp_path, pins, "signal").returncode == 0
+    assert pins.level(LIVE) == 1
+
+
+def test_it_loads_nothing_that_takes_time():
+    """On a slow board the lamps have 2 s; gpiozero comes with the first pin of a Raspberry Pi."""
+    heavy = {"aiohttp", "aiortc", "numpy", "pydantic", "asyncio", "gpiozero", "lgpio", "service.settings"}
+    code = f"import sys, service.lamps_safe; print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 
 @pytest.mark.slow

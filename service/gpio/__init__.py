@@ -1,1 +1,1 @@
-"""Buttons and lamps on pins, through gpiozero."""
+"""Buttons and lamps: on a Raspberry Pi's pins through gpiozero, on other boards' lines through lgpio."""

@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import gpiozero
-
 from service.core.commands import Command
 from service.core.gestures import Button, Gestures
-from service.gpio.pins import Pins
+from service.core.gpio_lines import Place
+from service.gpio.pins import Pins, Switch
 
 
 class Buttons:
-    """Opens the buttons whose GPIO number is given and gives what is asked for to `ask`, on the event loop.
+    """Opens the buttons whose place is given and gives what is asked for to `ask`, on the event loop.
 
     Raises NeedsPerson; `pins.close()` then lets go of what was opened.
     """
@@ -26,9 +25,9 @@ class Buttons:
         *,
         pins: Pins,
         ask: Callable[[Command], None],
-        lang: int | None = None,
-        live: int | None = None,
-        mute: int | None = None,
+        lang: Place | None = None,
+        live: Place | None = None,
+        mute: Place | None = None,
         clock: Callable[[], float] = time.monotonic,  # must be the loop's: timers are set by it
     ) -> None:
         self._ask, self._clock = ask, clock
@@ -36,10 +35,10 @@ class Buttons:
         self._gestures = Gestures()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
-        self._switches: list[gpiozero.Button] = []
-        for button, number in ((Button.LANG, lang), (Button.LIVE, live), (Button.MUTE, mute)):
-            if number is not None:
-                switch = pins.button(number)
+        self._switches: list[Switch] = []
+        for button, place in ((Button.LANG, lang), (Button.LIVE, live), (Button.MUTE, mute)):
+            if place is not None:
+                switch = pins.button(place)
                 if switch.is_pressed:  # of which there will be no edge
                     self._gestures.found_closed(button, self._clock())
                 switch.when_pressed = partial(self._enqueue, button, True)
@@ -55,7 +54,7 @@ class Buttons:
             self._switches.pop().close()
 
     def _enqueue(self, button: Button, pressed: bool) -> None:
-        """In gpiozero's thread, where an exception would be the end of all edges."""
+        """In a library's thread, where an exception would be the end of all edges."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._edge, button, pressed, self._clock())
 

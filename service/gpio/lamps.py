@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 
+from service.core.gpio_lines import Place
 from service.core.lamps import OFF, Pattern, one_lamp
 from service.gpio.pins import Pins
 
@@ -13,13 +14,13 @@ SLACK_S = 0.001  # a timer may fire a hair early; what is due within this is due
 
 
 class Lamps:
-    """Opens the lamps that are given, by name: GPIO number and whether a high level lights it.
+    """Opens the lamps that are given, by name: the place and whether a high level lights it.
 
     We blink by ourselves, on the event loop, woken only when a lamp changes: gpiozero's way is a thread per LED, out of
     step with the others. Raises NeedsPerson; `pins.close()` then lets go of what was opened.
     """
 
-    def __init__(self, *, pins: Pins, lamps: Mapping[str, tuple[int, bool]]) -> None:
+    def __init__(self, *, pins: Pins, lamps: Mapping[str, tuple[Place, bool]]) -> None:
         self._loop = asyncio.get_running_loop()
         self._leds = {name: pins.led(lamp[0], active_high=lamp[1]) for name, lamp in lamps.items()}
         self._shown = dict.fromkeys(self._leds, OFF)

@@ -56,8 +56,8 @@ def _mistakes(path: Path, found: dict[str, Any]) -> Iterator[tuple[Path, str]]:
         yield path, "must be " + context["expected"].replace("'", '"')
     elif kind == "tuple_type" and path in (("pair",), ("audio", "output", "route")):
         yield path, f"must be a list of tables; write [[{'.'.join(map(str, path))}]] with two brackets on each side"
-    elif kind == "model_type" and issubclass(_table(path), BaseModel) and "pin" in children(_table(path)):
-        yield path, "must be a table with its pin, as in { pin = 17 }"
+    elif kind in ("model_type", "missing") and "pin" in children(_table(path)):
+        yield path, 'must be a table with its pin, as in { pin = 17 }, or with its line, as in { line = "PA7" }'
     else:
         yield path, _TEXTS[kind].format(**context) if kind in _TEXTS else found["msg"]
 

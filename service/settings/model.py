@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     Strict,
@@ -19,8 +20,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.core.gpio_lines import GpioLine, Place
 from service.core.languages import AUTO, LanguagePair, Menu
 from service.core.session import ENCRYPTED
 from service.core.switching import conflicts
@@ -128,9 +131,36 @@ class Pair(Section):
 
 
 class Pin(Section):
-    """A line of the 40-pin header by its GPIO (BCM) number; an inline table in the file."""
+    """Where something is connected, an inline table in the file: a pin of a Raspberry Pi's 40-pin header by its GPIO
+    (BCM) number, or any board's line by its name, or by its number on a chip."""
 
-    pin: int = Field(ge=0, le=27)
+    pin: int | None = Field(default=None, ge=0, le=27)
+    line: Annotated[str | int, BeforeValidator(values.gpio_line)] | None = None
+    chip: Text | None = None
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if self.pin is None and self.line is None:
+            raise PydanticKnownError("missing")
+        refuse(self._clashes())
+        return self
+
+    def _clashes(self) -> Iterator[Clash]:
+        if self.pin is not None and self.line is not None:
+            yield Clash((), "has a pin and a line; keep the one that is meant")
+        if self.chip is not None and self.line is None:
+            yield Clash(("chip",), "is for a line; take it away")
+        if isinstance(self.line, int) and self.chip is None:
+            text = 'is a number and needs its chip, as in { line = 7, chip = "1c20800.pinctrl" }'
+            yield Clash(("line",), text)
+
+    @property
+    def place(self) -> Place:
+        """The same as the core's word."""
+        if self.line is not None:
+            return GpioLine(self.line, self.chip)
+        assert self.pin is not None
+        return self.pin
 
 
 class LampPin(Pin):
@@ -230,13 +260,15 @@ class Settings(BaseSettings):
     @field_validator("lamps", "buttons")
     @classmethod
     def _pins_differ(cls, section: Lamps | Buttons, info: ValidationInfo) -> Lamps | Buttons:
-        taken: dict[int, str] = {}
+        taken: dict[Place, str] = {}
         clashes = []
         lamps = info.data.get("lamps", Lamps()) if isinstance(section, Buttons) else Lamps()
         for key, pin in [*_pins("lamps", lamps), *_pins(str(info.field_name), section)]:
-            if pin in taken:
-                clashes.append(Clash((*key[1:], "pin"), f"pin {pin} is already {taken[pin]}; give each its own pin"))
-            taken.setdefault(pin, ".".join(map(str, key)))
+            word = "pin" if pin.line is None else "line"
+            if pin.place in taken:
+                text = f"{word} {getattr(pin, word)} is already {taken[pin.place]}; give each its own {word}"
+                clashes.append(Clash((*key[1:], word), text))
+            taken.setdefault(pin.place, ".".join(map(str, key)))
         refuse(clashes)
         return section
 
@@ -266,9 +298,9 @@ class Settings(BaseSettings):
         return routes.unheard_targets(self.audio.output.routes(), self.menu().pairs)
 
 
-def _pins(name: str, section: Lamps | Buttons) -> Iterator[tuple[tuple[str | int, ...], int]]:
+def _pins(name: str, section: Lamps | Buttons) -> Iterator[tuple[tuple[str | int, ...], Pin]]:
     for key, value in section:
         if isinstance(value, Pin):
-            yield (name, key), value.pin
+            yield (name, key), value
         elif isinstance(value, tuple):
-            yield from (((name, key, index), pin.pin) for index, pin in enumerate(value))
+            yield from (((name, key, index), pin) for index, pin in enumerate(value))

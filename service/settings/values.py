@@ -91,6 +91,13 @@ def channel(value: object) -> object:
     raise ValueError(f'must be "left", "right", "sum", or the number of a channel, 1 to {MAX_CHANNELS}')
 
 
+def gpio_line(value: object) -> object:
+    """A line of a gpiochip: its name, or its number there."""
+    if (isinstance(value, str) and value and value.isprintable()) or (type(value) is int and value >= 0):
+        return value
+    raise ValueError('must be the name of a line, as in "PA7", or its number on its chip')
+
+
 def control(text: str) -> str:
     """What a control of a card's mixer is set to."""
     if text not in ("on", "off") and not _PERCENT.fullmatch(text):

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import types
 
@@ -57,10 +58,23 @@ def refusal(pins: Pins) -> str:
     return str(caught.value)
 
 
-def test_no_pin_asks_for_no_factory(box):
-    pins = box(None)
-    pins.close()
-    pins.close()
+def test_a_box_without_pins_needs_nothing_of_all_this():
+    """Not even installed, and without a word about it."""
+    code = """
+import asyncio, sys
+from service.gpio.buttons import Buttons
+from service.gpio.lamps import Lamps
+from service.gpio.pins import Pins, kind_of
+async def box():
+    pins = Pins(kind_of({}))
+    lamps, buttons = Lamps(pins=pins, lamps={}), Buttons(pins=pins, ask=print)
+    lamps.show({}), buttons.close(), lamps.close(), pins.close()
+asyncio.run(box())
+found = {"gpiozero", "lgpio"} & set(sys.modules)
+sys.exit(f"{found} imported" if found else 0)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_without_lgpio_it_says_what_to_install(box):

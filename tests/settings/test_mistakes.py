@@ -30,7 +30,7 @@ CORPUS = [
     (
         "[lamps]\nlink = { pin = 1, colour = 2 }",
         "boothd.toml:2: lamps.link.colour: unknown",
-        "known here: pin, active_high",
+        "known here: pin, line, chip, active_high",
     ),
     ("[buttons]\nlang = { pin = 1, active_high = true }", "boothd.toml:2: buttons.lang.active_high", "known here: pin"),
     (PAIR + "x = 1", "boothd.toml:5: pair[1].x: unknown key", "known here: name, source, target"),
@@ -141,7 +141,11 @@ CORPUS = [
     # pins
     ("[lamps]\nlink = 5", "boothd.toml:2: lamps.link: must be a table with its pin", "{ pin = 17 }"),
     ("[lamps]\nlanguages = [5]", "boothd.toml:2: lamps.languages[1]: must be a table with its pin", "{ pin = 17 }"),
-    ("[lamps]\nlink = { active_high = false }", "boothd.toml:2: lamps.link.pin: is missing", "add it"),
+    (
+        "[lamps]\nlink = { active_high = false }",
+        "boothd.toml:2: lamps.link: must be a table with its pin",
+        '{ line = "PA7" }',
+    ),
     ("[buttons]\nlang = { pin = 28 }", "boothd.toml:2: buttons.lang.pin: must be", "27 or less"),
     (
         "[buttons]\nlang = { pin = 'GPIO17' }",
@@ -162,6 +166,22 @@ CORPUS = [
         "[buttons]\nmute.pin = 5\nlang.pin = 5",
         "boothd.toml:2: buttons.mute.pin: pin 5 is already buttons.lang",
         "its own",
+    ),
+    # lines of other boards
+    ("[lamps]\nlink = { line = '' }", "boothd.toml:2: lamps.link.line: must be the name of a line", '"PA7"'),
+    ("[lamps]\nlink = { line = -1 }", "boothd.toml:2: lamps.link.line: must be the name of a line", '"PA7"'),
+    ("[lamps]\nlink = { line = 7 }", "boothd.toml:2: lamps.link.line: is a number", "needs its chip"),
+    ("[lamps]\nlink = { pin = 5, chip = 'a' }", "boothd.toml:2: lamps.link.chip: is for a line", "take it away"),
+    ("[lamps]\nlink = { pin = 5, line = 'a' }", "boothd.toml:2: lamps.link: has a pin and a line", "keep the one"),
+    (
+        "[lamps]\nlink = { line = 'PA7' }\n[buttons]\nmute = { line = 'PA7' }",
+        "boothd.toml:4: buttons.mute.line: line PA7 is already lamps.link",
+        "its own line",
+    ),
+    (
+        "[lamps]\nlink = { line = 7, chip = 'a' }\nlanguages = [{ line = 7, chip = 'b' }, { line = 7, chip = 'a' }]",
+        "boothd.toml:3: lamps.languages[2].line: line 7 is already lamps.link",
+        "its own line",
     ),
     # the text itself
     ("[box]\nname = unquoted", "boothd.toml:2: TOML syntax at column 8", 'text in "quotes"'),
@@ -226,7 +246,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
         "BOOTHD_HTTP__SOCKET: http.socket:",
         "conf.d/10-a.toml:2: log.level:",
     ]
-    # buttons.lang.pin may stand in the file that cannot be read, so it is not called missing.
+    # The pin of buttons.lang may stand in the file that cannot be read, so it is not called missing.
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
 
 

@@ -29,8 +29,9 @@ channel = "right"
 gain_db = -3
 [lamps]
 alert = { pin = 13, active_high = false }
-languages = [{ pin = 19 }]
+languages = [{ pin = 19 }, { line = "PA7" }]
 [buttons]
+live = { line = 7, chip = "1c20800.pinctrl" }
 mute = { pin = 22 }
 """
 
@@ -70,7 +71,7 @@ def test_every_key_is_there():
         "http",
         "log",
     }
-    pins = {".".join(keys) for keys in all_keys() if keys[-1] in ("pin", "active_high")}
+    pins = {".".join(keys) for keys in all_keys() if keys[-1] in ("pin", "line", "chip", "active_high")}
     assert shown == {".".join(keys) for keys in all_keys(into_lists=False)} - tables - pins
 
 
@@ -88,7 +89,8 @@ def test_what_differs_is_marked_with_the_default(tmp_path):
         "[[audio.output.route]]  # default: no routes",
         "[[audio.output.route]]  # default: no routes",
         "alert = { pin = 13, active_high = false }  # default: not set",
-        "languages = [{ pin = 19, active_high = true }]  # default: not set",
+        'languages = [{ pin = 19, active_high = true }, { line = "PA7", active_high = true }]  # default: not set',
+        'live = { line = 7, chip = "1c20800.pinctrl" }  # default: not set',
         "mute = { pin = 22 }  # default: not set",
     ]
     assert "# default: " not in effective(Settings())
