@@ -140,7 +140,7 @@ class Conductor:
         if intent.paused or not intent.on_air:
             self._idle.rest()
         if self._talk is not None and intent.pair != before.pair:
-            self._talk.task.want(self._switching.asked(intent.pair))
+            self._talk.task.want(self._switching.asked(intent.pair), self._clock())
         if intent.on_air:
             self._pause(was_paused)
         self._board.update(wanted=intent.pair, idle=self._idle.paused)
@@ -374,7 +374,7 @@ class Conductor:
 
     def _new_task(self) -> TranslationTask:
         task = TranslationTask()
-        task.want(self._switching.asked(self._intent.pair))
+        task.want(self._switching.asked(self._intent.pair), self._clock())
         if self._paused:
             task.pause()
             self._line_in.hold()

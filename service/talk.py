@@ -108,6 +108,7 @@ class Talk:
     async def _say_what_is_due(self, give_up_s: float) -> None:
         # Nothing is asked where nothing can be answered: that would count as silence of the cloud.
         reached = self.control.name == "websocket" or self._clock() >= self._answers_from_s
+        self.task.look(self._clock(), reachable=self.link.alive)
         message = self.task.due(self._clock()) if reached else None
         self._settle(self)
         if message is not None:
@@ -121,6 +122,7 @@ class Talk:
         sound, data = SoundWatch(), DataWatch()
         while True:
             await asyncio.sleep(WATCH_S)
+            self.task.look(self._clock(), reachable=self.link.alive)  # here too: what is said may be stuck on its way
             self._look(self)
             self._answers_from_s = data.look(self._clock(), alive=self.link.alive, links=self.link.links)
             confirmed = self.task.confirmed

@@ -13,7 +13,8 @@ PAUSE_GATE_S = 3.1  # the limit is one per 3 s
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a command is said once more, and when it is given up, both after it was first said."""
+    """When a command is said once more after it was first said, and when it is given up: a change so long after the
+    wish, all others after they were first said."""
 
     repeat_s: float
     limit_s: float

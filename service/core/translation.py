@@ -23,7 +23,7 @@ from service.core.messages import (
     QueueMap,
     TaskStatus,
 )
-from service.core.task_ask import CHANGE, GATE_S, MEND, PAUSE_GATE_S, START, Ask
+from service.core.task_ask import CHANGE, GATE_S, MEND, PAUSE_GATE_S, START, Ask, title
 
 CHECK_S = 30.0  # how often a settled task is asked after: a lost one says nothing by itself
 ANSWER_S = 5.0  # then it is asked after again
@@ -52,6 +52,7 @@ class TranslationTask:
         self.refusal: str | None = None
         self.warnings = 0
         self._wanted: LanguagePair | None = None
+        self._wished_at_s = -math.inf
         self._confirmed: LanguagePair | None = None
         self._pausing = False
         self._state = _State.ABSENT
@@ -112,9 +113,9 @@ class TranslationTask:
             if level.max_ms is not None and level.current_ms > level.max_ms
         )
 
-    def want(self, pair: LanguagePair) -> None:
+    def want(self, pair: LanguagePair, now_s: float) -> None:
         """Wish for this pair; the last wish wins. While paused it is kept for the resume."""
-        self._wanted = pair
+        self._wanted, self._wished_at_s = pair, now_s
         self.refusal = None
 
     def pause(self) -> None:
@@ -133,6 +134,29 @@ class TranslationTask:
     def check(self, now_s: float) -> None:
         """Ask at once whether the task still runs: there is reason to doubt it."""
         self._check_at_s = min(self._check_at_s, now_s)
+
+    def look(self, now_s: float, *, reachable: bool) -> None:
+        """Take a change back that is not confirmed in time, also where it could not even be said. While the cloud is
+        not `reachable` a wish is kept, and its time begins afterwards. To be called now and then."""
+        ask = self._ask
+        if self._mending or (ask is not None and ask.patience is not CHANGE):
+            return
+        if not reachable:
+            self._wished_at_s = now_s
+            if ask is not None:
+                ask.until_s = now_s + CHANGE.limit_s
+        elif self._changing and now_s >= self._wished_at_s + CHANGE.limit_s:
+            self._take_back("was not confirmed in time", now_s)
+
+    @property
+    def _changing(self) -> bool:
+        return self.running and not self._pausing and self._confirmed not in (None, self._wanted)
+
+    def _take_back(self, why: str, now_s: float) -> None:
+        assert self._wanted is not None  # only a wish is taken back
+        self.refusal = f"{title(self._wanted)} {why}"
+        # Asked for anew where the change was said: the cloud may have heard it all the same.
+        self._wanted, self._wished_at_s = self._confirmed, now_s
 
     # What to say, and when.
 
@@ -179,9 +203,11 @@ class TranslationTask:
         pair, patience = (None if self._pausing else self._wanted), START
         if pair is not None and self._mending:
             patience = MEND
-        elif pair is not None and self.running and self._confirmed not in (None, pair):
+        elif self._changing:
             patience = CHANGE
         self._ask = Ask.of(pair, patience, now_s, supersedes=self._in_doubt)
+        if patience is CHANGE:
+            self._ask.until_s = self._wished_at_s + CHANGE.limit_s  # a person has waited since then
         self._in_doubt |= pair is not None and pair != self._confirmed
         return self._say(self._ask, now_s)
 
@@ -215,8 +241,7 @@ class TranslationTask:
         assert self._ask is not None  # only an ask has an end
         if self._ask.patience is not CHANGE:
             raise SessionLost(f"the cloud did not confirm {self._ask.title} in time")
-        self.refusal = f"{self._ask.title} was not confirmed in time"
-        self._wanted = self._confirmed  # which is asked for anew: the cloud may have heard the change all the same
+        self._take_back("was not confirmed in time", now_s)
         return self.due(now_s)
 
     # What the cloud says.
@@ -326,10 +351,10 @@ class TranslationTask:
                 self.refusal = f"options of {ask.title} were refused and left out: {error.short}"
                 ask.repeat_at_s = now_s
             return
-        reason = f"{ask.title} was refused: {error.short}"
         if self._confirmed in (None, pair):
-            raise TaskRefused(reason)
-        self.refusal, self._wanted, self._ask = reason, self._confirmed, None
+            raise TaskRefused(f"{ask.title} was refused: {error.short}")
+        self._take_back(f"was refused: {error.short}", now_s)
+        self._ask = None
         self._said.remove(pair)
         self._in_doubt = ask.supersedes
         self._check_at_s = now_s  # a wish before the refused one may have been granted meanwhile

@@ -84,7 +84,7 @@ class Session:
     async def confirmed(self, targets: tuple[str, ...]) -> None:
         """Ask for these, and wait until the cloud says that it speaks them."""
         pair = LanguagePair(",".join(targets), "en", targets)
-        self.task.want(pair)
+        self.task.want(pair, self.clock())
         async with asyncio.timeout(20):
             while self.task.confirmed != pair:
                 await asyncio.sleep(0.01)

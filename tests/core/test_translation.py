@@ -56,7 +56,10 @@ class Story:
         self.now_s = 100.0
         self.said: list[tuple[float, str]] = []
         if pair is not None:
-            self.task.want(pair)
+            self.want(pair)
+
+    def want(self, pair: LanguagePair) -> None:
+        self.task.want(pair, self.now_s)
 
     def until(self, second: float) -> list[tuple[float, str]]:
         """What is said up to this second of the story."""
@@ -166,7 +169,7 @@ def test_a_refused_language_is_not_tried_without_options():
 
 def test_a_change_is_confirmed_by_its_own_echo_only():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     assert story.until(5.2) == [(3, "set fr"), (5.1, "get")]
     story.hear(echo(ES))
     assert (story.task.wanted, story.task.confirmed) == (FR, ES)
@@ -177,10 +180,10 @@ def test_a_change_is_confirmed_by_its_own_echo_only():
 
 def test_the_last_wish_wins_and_the_gate_holds():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
     for pair in (DE, ES, FR, DE):
-        story.task.want(pair)
+        story.want(pair)
     assert story.until(5.2) == [(5.1, "set de")]
 
 
@@ -188,17 +191,17 @@ def test_a_wish_taken_back_before_it_was_said_is_not_said():
     story = Story(ES)
     story.until(0.1)
     story.hear(STARTED)
-    story.task.want(FR)
+    story.want(FR)
     story.until(0.5)
-    story.task.want(ES)
+    story.want(ES)
     assert story.until(20) == []
 
 
 def test_a_wish_taken_back_after_it_was_said_is_said_back():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
-    story.task.want(ES)
+    story.want(ES)
     assert story.task.confirmed is None, "French may be sounding by now"
     assert story.until(5.2) == [(5.1, "set es")]
     story.hear(UPDATED)
@@ -209,9 +212,9 @@ def test_a_wish_taken_back_after_it_was_said_is_said_back():
 
 def test_an_acknowledgement_of_an_earlier_wish_does_not_confirm_a_later_one():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
-    story.task.want(DE)
+    story.want(DE)
     story.until(5.15)
     story.hear(UPDATED)  # of "set fr", which took long
     assert story.task.confirmed == ES
@@ -221,9 +224,9 @@ def test_an_acknowledgement_of_an_earlier_wish_does_not_confirm_a_later_one():
 
 def test_an_answer_to_an_earlier_question_confirms_nothing():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(5.2)  # "get" is on its way
-    story.task.want(ES)
+    story.want(ES)
     assert story.until(7.3) == [(7.2, "set es")]
     story.hear(echo(ES))  # from before "set fr" was heard
     assert story.until(9.4) == [(9.3, "get")]
@@ -233,7 +236,7 @@ def test_an_answer_to_an_earlier_question_confirms_nothing():
 
 def test_a_refused_change_leaves_the_old_pair_sounding_and_is_not_tried_again():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
     story.hear(REFUSED)
     assert (story.task.wanted, story.task.confirmed, story.task.running) == (ES, ES, True)
@@ -241,16 +244,16 @@ def test_a_refused_change_leaves_the_old_pair_sounding_and_is_not_tried_again():
     assert story.until(5.2) == [(5.1, "get")]
     story.hear(echo(ES))
     assert story.until(30) == []
-    story.task.want(FR)
+    story.want(FR)
     assert story.task.refusal is None
     assert story.until(31)[0][1] == "set fr", "a person may try again"
 
 
 def test_after_a_refusal_what_was_granted_in_between_is_found_and_put_right():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
-    story.task.want(DE)
+    story.want(DE)
     story.until(5.2)
     story.hear(REFUSED)  # of German; French was granted without a word
     assert story.until(7.3) == [(7.2, "get")]
@@ -261,7 +264,7 @@ def test_after_a_refusal_what_was_granted_in_between_is_found_and_put_right():
 
 def test_an_unconfirmed_change_goes_back_after_10_s():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     said = []
     for second in range(4, 14):
         said += story.until(second)
@@ -343,7 +346,7 @@ def test_a_wish_while_paused_is_kept_for_the_resume():
     story.task.pause()
     story.until(3.1)
     story.hear(PAUSED)
-    story.task.want(FR)
+    story.want(FR)
     assert story.until(50) == []
     assert (story.task.wanted, story.task.confirmed) == (FR, ES)
     story.task.resume()
@@ -357,7 +360,7 @@ def test_a_pair_refused_at_the_resume_gives_way_to_the_old_one():
     story.task.pause()
     story.until(3.1)
     story.hear(PAUSED)
-    story.task.want(FR)
+    story.want(FR)
     story.task.resume()
     story.until(5)
     story.hear(REFUSED)
@@ -376,7 +379,7 @@ def test_nothing_to_pause_is_as_good_as_paused():
 
 def test_a_change_said_just_before_a_pause_is_remembered_as_granted():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
     story.task.pause()
     assert story.until(3.2) == [(3.1, "pause")]
@@ -453,7 +456,7 @@ def test_an_echo_that_lies_is_a_lost_session_and_no_loop():
 
 def test_a_command_over_the_limit_is_said_later():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
     story.hear(TOO_FAST)
     assert story.until(5.2) == [(5.1, "set fr")]
@@ -482,9 +485,9 @@ def test_what_ends_the_task_ends_the_session(message):
 
 def test_the_end_waits_for_nothing_and_is_the_last_word():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
-    story.task.want(DE)
+    story.want(DE)
     assert named(story.task.end()) == "end"
     story.hear(EndOfStream(), CloudError("SERVICE_TIMEOUT", ""), PAUSED)
     assert story.until(200) == []
@@ -502,7 +505,7 @@ def test_queues_and_warnings_are_kept():
 
 def test_what_was_paused_is_what_the_cloud_says():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
     story.task.pause()
     story.until(5.3)
@@ -522,7 +525,7 @@ def test_a_pause_the_cloud_denies_later_is_said_again():
 
 def test_a_refused_pair_is_named_by_nothing_any_more():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
     story.hear(REFUSED)
     story.task.pause()
@@ -533,9 +536,9 @@ def test_a_refused_pair_is_named_by_nothing_any_more():
 
 def test_after_a_refusal_the_old_pair_is_shown_at_once_unless_another_may_sound():
     story = Story.live(ES)
-    story.task.want(FR)
+    story.want(FR)
     story.until(3.1)
-    story.task.want(DE)
+    story.want(DE)
     story.until(5.2)
     story.hear(REFUSED)
     assert (story.task.wanted, story.task.confirmed) == (ES, None)
@@ -550,7 +553,7 @@ def test_a_mended_task_takes_a_change_as_patiently_as_any():
     story.hear(NOT_FOUND)
     story.until(33)
     story.hear(STARTED)
-    story.task.want(FR)
+    story.want(FR)
     story.until(45)
     assert story.task.wanted == ES
 
@@ -580,3 +583,49 @@ def test_a_doubt_asks_at_once():
     assert story.until(4) == [(3, "get")]
     story.hear(echo(ES))
     assert story.until(30) == []
+
+
+def test_ten_seconds_are_those_of_the_person_who_waits():
+    story = Story.live(ES)
+    story.want(FR)
+    story.until(3.1)
+    story.want(DE)  # which the gate keeps back until 5.1
+    story.until(13.05)
+    assert (story.task.wanted, story.task.refusal) == (DE, None)
+    story.until(13.15)
+    assert story.task.wanted == ES and "German" in (story.task.refusal or "")
+
+
+def test_a_change_that_could_not_be_said_is_taken_back_in_time():
+    story = Story.live(ES)
+    story.want(FR)  # and nobody asks what is due: the way out is stuck
+    story.task.look(112.9, reachable=True)
+    assert story.task.wanted == FR
+    story.task.look(113.0, reachable=True)
+    assert (story.task.wanted, story.task.confirmed) == (ES, ES), "no other can be sounding"
+    assert "French" in (story.task.refusal or "")
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_a_wish_is_kept_while_the_cloud_cannot_be_reached_and_has_its_time_afterwards(said):
+    story = Story.live(ES)
+    story.want(FR)
+    if said:
+        story.until(3.1)
+    for second in range(4, 60):
+        story.task.look(100.0 + second, reachable=False)
+    story.now_s = 159.0
+    story.until(68.9)
+    story.task.look(168.9, reachable=True)
+    assert (story.task.wanted, story.task.refusal) == (FR, None)
+    story.until(69)
+    story.task.look(169.0, reachable=True)
+    assert story.task.wanted == ES and "French" in (story.task.refusal or "")
+
+
+def test_what_the_cloud_changed_by_itself_is_put_right_and_not_taken_for_a_wish():
+    story = Story.live(ES)
+    story.until(33.1)
+    story.hear(echo(FR))
+    story.task.look(story.now_s, reachable=True)
+    assert story.task.wanted == ES and story.task.refusal is None

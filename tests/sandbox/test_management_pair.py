@@ -138,10 +138,10 @@ class World:
 def test_a_pair_starts_changes_pauses_resumes_and_ends(generation):
     world = World(generation)
     world.watch = world.never_wrong
-    world.box.want(MENU[0])
+    world.box.want(MENU[0], world.now_s)
     world.until(6)
     assert world.box.confirmed == MENU[0] and world.box.running
-    world.box.want(MENU[3])
+    world.box.want(MENU[3], world.now_s)
     world.until(12)
     assert world.box.confirmed == MENU[3]
     world.box.pause()
@@ -165,7 +165,7 @@ def test_a_thousand_presses_never_show_a_language_that_does_not_sound(generation
         world.watch = world.never_wrong
     confirmed = set()
     for press in range(1000):
-        world.box.want(world.chance.choice(MENU))
+        world.box.want(world.chance.choice(MENU), world.now_s)
         world.until(world.now_s + world.chance.choice([0.1, 0.4, 1.5, 2.2, 5.0]))
         confirmed.add(world.box.confirmed)
         if press % 50 == 49:
@@ -180,7 +180,7 @@ def test_a_thousand_presses_never_show_a_language_that_does_not_sound(generation
 def test_presses_of_every_kind_settle_to_the_last_wish(generation):
     world = World(generation, seed=11, faults={"refuse-language": "xx"})
     world.watch = world.never_wrong
-    world.box.want(MENU[0])
+    world.box.want(MENU[0], world.now_s)
     world.until(10)
     paused = False
     for press in range(600):
@@ -189,7 +189,7 @@ def test_presses_of_every_kind_settle_to_the_last_wish(generation):
             paused = not paused
             (world.box.pause if paused else world.box.resume)()
         else:
-            world.box.want(REFUSED if act < 0.4 else world.chance.choice(MENU))
+            world.box.want(REFUSED if act < 0.4 else world.chance.choice(MENU), world.now_s)
         world.until(world.now_s + world.chance.choice([0.1, 0.8, 2.5, 6.0]))
         if press % 30 == 29:
             world.box.resume()
@@ -208,7 +208,7 @@ def test_a_slow_link_is_slow_and_never_wrong(generation, delay_s):
     world.watch = world.never_wrong
     for _ in range(150):
         try:
-            world.box.want(world.chance.choice(MENU))
+            world.box.want(world.chance.choice(MENU), world.now_s)
             world.until(world.now_s + world.chance.choice([0.3, 2.0, 20.0]))
         except SessionLost:
             world.open()
@@ -224,7 +224,7 @@ def test_losses_and_duplicates_end_in_the_last_wish_or_in_a_new_session(generati
         wanted = world.chance.choice(MENU)
         patient = world.chance.random() < 0.3
         try:
-            world.box.want(wanted)
+            world.box.want(wanted, world.now_s)
             world.until(world.now_s + (75 if patient else world.chance.choice([0.5, 3.0])))
         except SessionLost:
             world.open()
@@ -241,7 +241,7 @@ def test_losses_and_duplicates_end_in_the_last_wish_or_in_a_new_session(generati
 @GENERATIONS
 def test_a_refused_first_pair_needs_a_person(generation):
     world = World(generation)
-    world.box.want(REFUSED)
+    world.box.want(REFUSED, world.now_s)
     with pytest.raises(TaskRefused, match="Klingon"):
         world.until(10)
 
@@ -252,7 +252,7 @@ def test_a_refused_first_pair_needs_a_person(generation):
 )
 def test_a_start_that_is_never_confirmed_loses_the_session_in_30_s(generation, fault):
     world = World(generation, faults={fault: ""})
-    world.box.want(MENU[0])
+    world.box.want(MENU[0], world.now_s)
     with pytest.raises(SessionLost):
         world.until(60)
     assert 30 <= world.now_s < 31
@@ -263,7 +263,7 @@ def test_a_start_that_is_never_confirmed_loses_the_session_in_30_s(generation, f
 @GENERATIONS
 def test_a_task_that_is_lost_comes_back_by_itself(generation):
     world = World(generation, faults={"not-found-after": "70"})
-    world.box.want(MENU[0])
+    world.box.want(MENU[0], world.now_s)
     world.until(60)
     assert world.box.confirmed == MENU[0]
     world.until(110)
@@ -274,7 +274,7 @@ def test_a_task_that_is_lost_comes_back_by_itself(generation):
 @GENERATIONS
 def test_a_task_that_is_lost_for_good_is_a_lost_session(generation):
     world = World(generation)
-    world.box.want(MENU[0])
+    world.box.want(MENU[0], world.now_s)
     world.until(10)
     world.faults["lost-task"] = ""
     with pytest.raises(SessionLost):
@@ -284,7 +284,7 @@ def test_a_task_that_is_lost_for_good_is_a_lost_session(generation):
 
 def test_an_echo_that_denies_the_acknowledgement_is_found_by_the_check():
     world = World("D", faults={"wrong-echo": ""})
-    world.box.want(MENU[0])
+    world.box.want(MENU[0], world.now_s)
     world.until(10)
     assert world.box.confirmed == MENU[0]
     with pytest.raises(SessionLost, match="another pair"):
