@@ -290,11 +290,13 @@ class TranslationTask:
 
     def _hear_running(self, pair: LanguagePair | None, now_s: float) -> None:
         if self._ask is None:
+            doubted = self._in_doubt and pair is not None
             self._state, self._in_doubt = _State.RUNNING, False
             self._check_at_s = now_s + CHECK_S
             if pair != self._confirmed:
-                self._confirmed = pair
-                self._mend("the cloud runs another pair than it confirmed", now_s)
+                self._confirmed, self._wished_at_s = pair, now_s
+                if not doubted:  # else it only granted an earlier wish
+                    self._mend("the cloud runs another pair than it confirmed", now_s)
         elif pair is not None and pair == self._ask.pair:
             self._confirm(pair, now_s)
             self._open_polls = 0  # older ones are lost
@@ -351,9 +353,10 @@ class TranslationTask:
                 self.refusal = f"options of {ask.title} were refused and left out: {error.short}"
                 ask.repeat_at_s = now_s
             return
-        if self._confirmed in (None, pair):
-            raise TaskRefused(f"{ask.title} was refused: {error.short}")
-        self._take_back(f"was refused: {error.short}", now_s)
+        if self._wanted == pair:  # else the last wish is another one by now, and not said yet
+            if self._confirmed in (None, pair):
+                raise TaskRefused(f"{ask.title} was refused: {error.short}")
+            self._take_back(f"was refused: {error.short}", now_s)
         self._ask = None
         self._said.remove(pair)
         self._in_doubt = ask.supersedes

@@ -629,3 +629,38 @@ def test_what_the_cloud_changed_by_itself_is_put_right_and_not_taken_for_a_wish(
     story.hear(echo(FR))
     story.task.look(story.now_s, reachable=True)
     assert story.task.wanted == ES and story.task.refusal is None
+
+
+def test_a_refusal_of_what_is_no_longer_wanted_stops_nothing():
+    story = Story.live(ES)
+    story.want(FR)
+    story.until(3.1)
+    story.want(DE)
+    story.hear(REFUSED)
+    assert (story.task.wanted, story.task.refusal) == (DE, None)
+    assert story.until(5.2) == [(5.1, "set de")]
+
+
+def test_at_the_start_too_the_last_wish_outlives_the_refusal_of_another():
+    story = Story(FR)
+    story.until(0.1)
+    story.want(ES)
+    story.hear(REFUSED)
+    assert story.until(2.2) == [(2.1, "set es")]
+
+
+def test_wishes_that_were_granted_unheard_cost_no_session_however_often():
+    story = Story.live(ES)
+    for second in (10, 20, 30):
+        story.until(second)
+        story.want(FR)
+        story.until(second + 0.1)
+        story.want(DE)
+        story.until(second + 2.2)
+        story.hear(REFUSED)  # of German; French was granted without a word
+        story.until(second + 4.3)
+        story.hear(echo(FR))
+        assert (story.task.wanted, story.task.confirmed) == (ES, FR)
+        story.until(second + 8.5)
+        story.hear(echo(ES))
+        assert (story.task.wanted, story.task.confirmed) == (ES, ES)
