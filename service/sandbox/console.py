@@ -35,7 +35,7 @@ class Console:
         """A session was created."""
         self.note("created", session.room_name)
         known = {"id": session.id, "room": session.room_name, "intent": session.intent, "publisher": session.publisher}
-        self._sessions.append({**known, "subscriber": list(session.subscribers), "ended": False})
+        self._sessions.append({**known, "subscriber": list(session.subscribers), "paid_s": 0.0, "ended": False})
 
     def ended(self, session: StoredSession) -> None:
         """A session was deleted or lapsed."""
@@ -43,6 +43,12 @@ class Console:
         for known in self._sessions:
             if known["id"] == session.id:
                 known["ended"] = True
+
+    def charge(self, room: str, seconds: float) -> None:
+        """So much more of the session in this room has to be paid: a task ran."""
+        for known in self._sessions:
+            if known["room"] == room:
+                known["paid_s"] += seconds
 
     def routes(self) -> list[web.RouteDef]:
         """The routes, all below /sandbox."""

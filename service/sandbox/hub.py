@@ -27,6 +27,7 @@ REJOIN_S = 1.0
 HEARTBEAT_S = 30.0
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_SOCKETS = 50  # per session
+PAID = (State.RUNNING, State.ENDING)  # a pause costs nothing
 CONNECTIONS_PER_MINUTE = 20  # per token, then close 1008 (palabra-api 3.7)
 
 
@@ -38,6 +39,7 @@ class _Session:
     outboxes: set[Outbox] = field(default_factory=set)
     connections: dict[str, deque[float]] = field(default_factory=dict)  # by identity: when, the latest ones
     rejoin_at_s: float = math.inf
+    metered_s: float = math.inf  # until then its account is made
 
     def admits(self, identity: str, now_s: float) -> bool:
         """Whether one more management socket of this identity is within the limits."""
@@ -51,8 +53,8 @@ class Hub:
     """One account's sessions, by room name.
 
     `order` speaks to the interpreter, `join` says how it joins a room, given the room and the publisher's identity;
-    `verify` raises TokenRefused; `note(what, room, who)` is told of every command; `fault(name)` says whether a fault
-    is switched on.
+    `verify` raises TokenRefused; `note(what, room, who)` is told of every command, `charge(room, seconds)` what has to
+    be paid; `fault(name)` says whether a fault is switched on.
     """
 
     def __init__(
@@ -62,11 +64,12 @@ class Hub:
         join: Callable[[str, str], pipe.Join],
         verify: Callable[[str], Grant],
         note: Callable[[str, str, str], None],
+        charge: Callable[[str, float], None] = lambda room, seconds: None,
         fault: Callable[[str], bool] = lambda name: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._order, self._join, self._verify, self._note = order, join, verify, note
-        self._fault, self._clock = fault, clock
+        self._charge, self._fault, self._clock = charge, fault, clock
         self._sessions: dict[str, _Session] = {}
         self.mode = ""  # what interprets, as the interpreter said it
 
@@ -79,6 +82,7 @@ class Hub:
         """A session was deleted or lapsed."""
         session = self._sessions.pop(room, None)
         if session is not None:
+            self._meter(room, session, self._clock())
             self._order(room, pipe.Leave())
             _close(session, 1000)
 
@@ -101,7 +105,13 @@ class Hub:
         for room, session in self._sessions.items():
             if now_s >= session.rejoin_at_s:
                 self._bring_in(room, session)
+            self._meter(room, session, now_s)
             self._out(room, session, session.task.tick(now_s))
+
+    def _meter(self, room: str, session: _Session, now_s: float) -> None:
+        if session.task.state in PAID and now_s > session.metered_s:
+            self._charge(room, now_s - session.metered_s)
+        session.metered_s = now_s
 
     # -- the interpreter ----------------------------------------------------------------------------------------
 

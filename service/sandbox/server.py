@@ -114,6 +114,7 @@ class Sandbox:
             join=self._join,
             verify=self._verify,
             note=self._note,
+            charge=self._console.charge,
             fault=faults.on,
         )
         self._hub.mode = mode

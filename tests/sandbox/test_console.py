@@ -39,6 +39,9 @@ async def desk():
 async def test_what_happened_and_to_which_sessions(desk):
     desk.console.created(SESSION)
     desk.console.note("joined", "r", "box")
+    desk.console.charge("r", 1.5)
+    desk.console.charge("r", 2.0)
+    desk.console.charge("another", 1.0)
     desk.console.ended(SESSION)
     _, events = await desk("GET", "events")
     assert [(event["what"], event["room"], event["who"]) for event in events] == [
@@ -47,7 +50,7 @@ async def test_what_happened_and_to_which_sessions(desk):
         ("deleted", "r", ""),
     ]
     known = {"id": "id", "room": "r", "intent": "api", "publisher": "publisher-token", "subscriber": ["one", "two"]}
-    assert await desk("GET", "sessions") == (200, [{**known, "ended": True}])
+    assert await desk("GET", "sessions") == (200, [{**known, "paid_s": 3.5, "ended": True}])
     assert await desk("GET", "status") == (200, {"interpreter": "phrases"})
 
 

@@ -32,15 +32,21 @@ class Desk:
         self.noted: list[tuple[str, str]] = []
         self.faults: set[str] = set()
         self.url = ""
+        self.charged_s = 0.0
         self.hub = Hub(
             order=lambda room, order: self.orders.append(order),
             join=lambda room, publisher: pipe.Join("url", room, publisher),
             verify=verify,
             note=lambda what, room, who: self.noted.append((what, who)),
+            charge=self.charge,
             fault=lambda name: name in self.faults,
             clock=lambda: self.now_s,
         )
         self.hub.opened("r", publisher=BOX, task=ManagementTask(input_timeout_s=None))
+
+    def charge(self, room: str, seconds: float) -> None:
+        assert room == "r"
+        self.charged_s += seconds
 
     def new(self) -> list[pipe.Order]:
         """The orders since the last call, without the queue maps."""
@@ -137,6 +143,24 @@ def test_an_interpreter_may_come_late_or_never(desk):
     desk.wait(0.2)
     desk.wait(10)
     assert desk.new() == [pipe.Join("url", "late", "p")]
+
+
+def test_what_runs_is_charged_and_a_pause_is_not(desk):
+    desk.wait(5)
+    desk.running()
+    before_s = desk.charged_s
+    desk.wait(10)
+    assert desk.charged_s - before_s == 10
+    desk.say(task_settings.pause_task().decode())
+    desk.wait(100)
+    assert desk.charged_s - before_s == 10
+    desk.wait(10)
+    desk.say(ES)
+    desk.wait(0)
+    desk.now_s += 5
+    desk.hub.ended("r")
+    desk.wait(10)
+    assert desk.charged_s - before_s == 15 and before_s <= 1
 
 
 def test_a_pause_may_drop_the_tracks_and_replies_may_be_lossy(desk):
