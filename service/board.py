@@ -59,7 +59,8 @@ class Board:
         """Replace fields of the status; watchers hear of it only when something differs."""
         before, after = self.status, replace(self.status, **changes)
         if after.fault is not None:
-            after = replace(after, fault=replace(after.fault, detail=self._hide(after.fault.detail)))
+            fault = replace(after.fault, detail=self._hide(after.fault.detail))
+            after = replace(after, fault=fault, last_fault=fault)
         if after.refusal is not None:
             after = replace(after, refusal=self._hide(after.refusal))
         after = replace(after, acknowledged=still_acknowledged(after))

@@ -22,7 +22,7 @@ from service.concurrency import first_of
 from service.core.captions import Caption
 from service.core.errors import BadSettings, NeedsPerson
 from service.core.phase import Phase
-from service.core.status import Fault, as_json, summary
+from service.core.status import Fault, as_json, status_line
 from service.gpio.lamps import Lamps
 from service.gpio.pins import Pins, kind_of
 from service.memory import Memory
@@ -58,7 +58,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop, main)
         self._board.watch(journal.Changes(environ=self._environ))
-        self._board.watch(lambda before, after: self._notifier.status(summary(after)))
+        self._board.watch(lambda before, after: self._notifier.status(status_line(after)))
         try:
             await first_of(self._notifier.feed(self._trouble), self._rounds())
         except asyncio.CancelledError:

@@ -43,3 +43,11 @@ def test_what_others_said_is_shown_without_secrets():
     board.update(fault=fault)  # the same picture
     (shown,) = heard
     assert shown.fault.detail == "the cloud refuses [hidden]" and shown.refusal == "no [hidden] here"
+
+
+def test_the_last_fault_is_known_when_it_is_over():
+    board = Board()
+    first, second = (Fault(FaultCode.NETWORK, name, "gone") for name in ("CloudUnreachable", "LinkLost"))
+    for fault in (first, second, None):
+        board.update(fault=fault)
+    assert (board.status.fault, board.status.last_fault) == (None, second)

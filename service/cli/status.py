@@ -56,12 +56,18 @@ def _told(picture: dict[str, Any]) -> str:
         ("muted", "yes" if picture.get("muted") else "no"),
         ("floor", "chosen" if floor.get("chosen") else "stands in" if floor.get("fallback") else "no"),
         ("fault", fault and f"{fault['name']} (code {fault['code']}): {fault['detail']}"),
+        ("last fault", _last_fault(picture)),
         ("settings", picture.get("settings_notice")),
         *(("notice", notice) for notice in picture.get("notices", ())),
         *(("lost", lost) for lost in _lost(picture)),
         *((f"{way} level", f"{level['rms_dbfs']} dBFS, peak {level['peak_dbfs']}") for way, level in _levels(picture)),
     ]
     return "\n".join(f"{name:<13} {'-' if value is None else value}" for name, value in rows)
+
+
+def _last_fault(picture: dict[str, Any]) -> str | None:
+    last = picture.get("last_fault")
+    return None if last is None or picture.get("fault") else f"{last['name']} (code {last['code']}): {last['detail']}"
 
 
 def _session(picture: dict[str, Any]) -> str | None:

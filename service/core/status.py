@@ -41,6 +41,7 @@ class Status:
     fallback: bool = False
     idle: bool = False  # paused because nobody speaks: it goes on by itself when somebody does
     fault: Fault | None = None
+    last_fault: Fault | None = None  # the one that stands, or stood last
     notices: tuple[str, ...] = ()  # of the session: what runs but should be known, such as a full queue
     sound_notices: tuple[str, ...] = ()  # of line-in and line-out
     settings_notice: str | None = None  # the settings file was changed and is not what runs
@@ -75,7 +76,7 @@ class Status:
 
 
 def summary(status: Status) -> str:
-    """The picture in one line, for `systemctl status` and logs."""
+    """The picture in one line."""
     parts = [", ".join([status.phase.name, *_why(status)])]
     if status.waiting_for_clock:
         parts.append("waiting for the clock")
@@ -101,6 +102,14 @@ def summary(status: Status) -> str:
     return "; ".join(parts)
 
 
+def status_line(status: Status) -> str:
+    """What `systemctl status` shows: the summary, and what was wrong last."""
+    last = status.last_fault
+    if last is None or status.fault is not None:
+        return summary(status)
+    return f"{summary(status)}; last fault {last.name} (code {last.code})"
+
+
 def _why(status: Status) -> list[str]:
     return ["nobody speaks"] * status.idle + ["muted"] * status.muted
 
@@ -111,9 +120,12 @@ def _notices(status: Status) -> list[str]:
     return [*ended, *status.notices, *status.sound_notices, *shown.attention]
 
 
+def _fault(fault: Fault | None) -> dict[str, Any] | None:
+    return None if fault is None else {"code": fault.code.value, "name": fault.name, "detail": fault.detail}
+
+
 def as_json(status: Status) -> dict[str, Any]:
     """The picture as JSON data. Pairs by their names; `menu` says what each is."""
-    fault = status.fault
     return {
         "phase": status.phase.value,
         "menu": [{"name": pair.name, "source": pair.source, "targets": list(pair.targets)} for pair in status.menu],
@@ -123,7 +135,8 @@ def as_json(status: Status) -> dict[str, Any]:
         "muted": status.muted,
         "idle": status.idle,
         "floor": {"chosen": status.floor_chosen, "fallback": status.fallback},
-        "fault": fault and {"code": fault.code.value, "name": fault.name, "detail": fault.detail},
+        "fault": _fault(status.fault),
+        "last_fault": _fault(status.last_fault),
         "acknowledged": status.acknowledged is not None,
         "identifying": status.identifying,
         "waiting_for_clock": status.waiting_for_clock,

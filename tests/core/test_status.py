@@ -3,7 +3,7 @@ import json
 from service.core.errors import FaultCode
 from service.core.languages import LanguagePair
 from service.core.phase import Phase
-from service.core.status import Fault, Status, as_json, summary
+from service.core.status import Fault, Status, as_json, status_line, summary
 
 ES, FR = LanguagePair("EN to ES", "en", ("es",)), LanguagePair("EN to FR", "en", ("fr",))
 BALANCE = Fault(FaultCode.CREDENTIALS, "CloudRejected", "Insufficient balance")
@@ -21,6 +21,15 @@ def test_the_summary_keeps_wanted_and_confirmed_apart():
 def test_the_summary_says_what_is_wrong_and_what_should_be_known():
     status = Status(phase=Phase.FAULT, fault=BALANCE, notices=("a full queue",), settings_notice="restart needed")
     assert summary(status) == "FAULT; CloudRejected (code 2): Insufficient balance; a full queue; restart needed"
+
+
+def test_systemd_is_told_of_the_last_fault_after_it_is_over():
+    assert status_line(Status(phase=Phase.LIVE)) == "LIVE"
+    over = Status(phase=Phase.LIVE, session_min=61, last_fault=BALANCE)
+    assert status_line(over) == "LIVE; session 1 h 1 min; last fault CloudRejected (code 2)"
+    assert as_json(over)["last_fault"] == {"code": 2, "name": "CloudRejected", "detail": "Insufficient balance"}
+    standing = Status(phase=Phase.FAULT, fault=BALANCE, last_fault=BALANCE)
+    assert status_line(standing) == summary(standing)
 
 
 def test_the_summary_says_what_is_wrong_with_the_sound():
