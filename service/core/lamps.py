@@ -136,13 +136,15 @@ def alarm(status: Status) -> str | None:
 
 
 def still_acknowledged(status: Status) -> str | None:
-    """What of the acknowledgement is left: nothing once the box is well, or another alarm stands. It outlives the
-    retries of a fault, which look like a start meanwhile."""
-    standing = alarm(status)
-    if standing is None or lamp_class(status) is LampClass.SOUND_LOST:
-        well = standing is None and status.phase in (Phase.LIVE, Phase.READY, Phase.PAUSED)
-        return None if well else status.acknowledged
-    return status.acknowledged if standing == status.acknowledged else None
+    """What of the acknowledgement is left: nothing once the box is well, or another alarm stands."""
+    standing, seen = alarm(status), status.acknowledged
+    if seen is None or standing == seen:
+        return seen
+    if standing is None:
+        return None if status.phase in (Phase.LIVE, Phase.READY, Phase.PAUSED) else seen
+    # A fault is tried again by itself, and that looks like a new start meanwhile.
+    retried = lamp_class(status) is LampClass.SOUND_LOST and seen.startswith(LampClass.FAULT.value)
+    return seen if retried else None
 
 
 def _is_acknowledged(status: Status) -> bool:

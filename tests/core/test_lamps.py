@@ -250,3 +250,12 @@ def test_another_thing_to_look_at_calls_again():
     silent = seen(Status(phase=Phase.LIVE, input_silent=True))
     assert face(silent) == (ON, ON, ON)
     assert face(after(silent, stuck_buttons=("live",))) == (ON, ON, SLOW)
+
+
+@pytest.mark.parametrize("seen_first", [{"input_silent": True}, {"fallback": True}])
+def test_a_loss_after_what_was_seen_calls_again(seen_first):
+    looked_at = seen(Status(phase=Phase.LIVE, **seen_first))
+    assert looked_at.acknowledged is not None
+    lost = after(looked_at, phase=Phase.WAITING, listeners_lost_sound=True)
+    assert face(lost) == (ON, FAST, SLOW)
+    assert face(after(seen(lost), phase=Phase.JOINING)) == (ON, FAST, ON)
