@@ -9,6 +9,7 @@ from service.board import Board
 from service.core.commands import Acknowledge, Command, Floor, Identify, Mute, Stuck
 from service.core.lamps import alarm
 from service.core.ports import LineOut
+from service.core.status import stuck_words
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,19 @@ class Panel:
             case Identify(on):
                 self._identify(on)
             case Stuck(button, on):
-                others = tuple(name for name in status.stuck_buttons if name != button)
-                self._board.update(stuck_buttons=(*others, button) if on else others)
+                self._stuck(button, on)
             case _:
                 return False
         return True
+
+    def _stuck(self, button: str, on: bool) -> None:
+        known = self._board.status.stuck_buttons
+        if on and button not in known:
+            log.warning("%s", stuck_words(button))
+            self._board.update(stuck_buttons=(*known, button))
+        elif not on and button in known:
+            log.warning("the %s button is free again", button.upper())
+            self._board.update(stuck_buttons=tuple(name for name in known if name != button))
 
     def _identify(self, on: bool) -> None:
         if self._identified is not None:

@@ -44,3 +44,13 @@ def test_who_asks_again_which_box_it_is_has_ten_seconds_from_then():
         assert not board.status.identifying
 
     run(story())
+
+
+def test_a_stuck_button_is_named_in_the_log_once_and_once_when_it_is_free(caplog):
+    panel = Panel(board=Board(), line_out=FakeLineOut())
+    for on in (True, True, False, False):
+        panel.obey(Stuck("lang", on))
+    assert caplog.messages == [
+        "the LANG button is stuck: take away what holds it down, or mend it",
+        "the LANG button is free again",
+    ]

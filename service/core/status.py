@@ -70,9 +70,14 @@ class Status:
         return (
             *(("line-in is silent",) if self.input_silent else ()),
             *((self.refusal,) if self.refusal is not None else ()),
-            *(f"the {name.upper()} button is stuck: something holds it down" for name in self.stuck_buttons),
+            *map(stuck_words, self.stuck_buttons),
             *self.box_notices,
         )
+
+
+def stuck_words(button: str) -> str:
+    """What to do about it."""
+    return f"the {button.upper()} button is stuck: take away what holds it down, or mend it"
 
 
 def summary(status: Status) -> str:
