@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-TAP_S, HOLD_S = 0.1, 1.3
-KEYS = {"l": "lang", " ": "live", "e": "live-hold", "m": "mute"}
+from service.demo.script import GESTURES
+
+KEYS = {"l": "lang", "p": "lang-hold", " ": "live", "e": "live-hold", "m": "mute", "i": "both-hold"}
 
 
 class Pin(Protocol):
@@ -27,7 +28,7 @@ class Pin(Protocol):
 
 
 class Fingers:
-    """Presses buttons by word: lang, live, mute, live-hold."""
+    """Presses buttons by the words of `GESTURES`."""
 
     def __init__(self, pins: Mapping[str, Pin]) -> None:
         self._pins = pins
@@ -35,16 +36,19 @@ class Fingers:
 
     def press(self, word: str) -> None:
         """Press and let go, in the background."""
-        task = asyncio.ensure_future(self._press(self._pins[word.removesuffix("-hold")], word))
+        names, held_s = GESTURES[word]
+        task = asyncio.ensure_future(self._press([self._pins[name] for name in names], held_s))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _press(self, pin: Pin, word: str) -> None:
-        pin.drive_low()
+    async def _press(self, pins: list[Pin], held_s: float) -> None:
+        for pin in pins:
+            pin.drive_low()
         try:
-            await asyncio.sleep(HOLD_S if word.endswith("-hold") else TAP_S)
+            await asyncio.sleep(held_s)
         finally:
-            pin.drive_high()
+            for pin in pins:
+                pin.drive_high()
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from service.core.status import Status
 CAPTIONS_SHOWN = 8
 METER_WIDTH, METER_FLOOR_DBFS = 40, -60.0
 COLOURS = {"link": "green", "live": "white", "alert": "yellow"}
-HELP = "l next language   space start, pause, resume   e end   m mute   q quit"
+HELP = "l next language   p the one before   space start, pause, resume   e end   m mute   i which box   q quit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WORDS = ("lang", "live", "mute", "live-hold")
+TAP_S, HOLD_S, CHORD_S = 0.1, 1.3, 3.3
+# Which buttons are pressed, and for how long.
+GESTURES = {
+    "lang": (("lang",), TAP_S),
+    "live": (("live",), TAP_S),
+    "mute": (("mute",), TAP_S),
+    "lang-hold": (("lang",), HOLD_S),
+    "live-hold": (("live",), HOLD_S),
+    "both-hold": (("lang", "live"), CHORD_S),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ def parse_script(text: str) -> list[Press]:
         except ValueError:
             at_s = -1.0
         word = word.strip()
-        if not 0 <= at_s < 86_400 or word not in WORDS:
-            raise ValueError(f'script: "{part}" is not SECONDS WORD, with a word of {", ".join(WORDS)}')
+        if not 0 <= at_s < 86_400 or word not in GESTURES:
+            raise ValueError(f'script: "{part}" is not SECONDS WORD, with a word of {", ".join(GESTURES)}')
         presses.append(Press(at_s, word))
     return sorted(presses, key=lambda press: press.at_s)

@@ -1,6 +1,8 @@
 import asyncio
 
-from service.demo.fingers import HOLD_S, TAP_S, Fingers
+from service.core import gestures as grammar
+from service.demo.fingers import KEYS, Fingers
+from service.demo.script import CHORD_S, GESTURES, HOLD_S, TAP_S
 from tests.fakes.virtual_time import run
 
 
@@ -26,3 +28,18 @@ def test_words_are_taps_and_holds_of_their_pins():
         assert live.edges == [(0.0, "low"), (HOLD_S, "high")]
 
     run(story())
+
+
+def test_both_are_held_together_for_long_enough():
+    async def story():
+        lang, live = Pin(), Pin()
+        Fingers({"lang": lang, "live": live}).press("both-hold")
+        await asyncio.sleep(4)
+        assert lang.edges == live.edges == [(0.0, "low"), (CHORD_S, "high")]
+
+    run(story())
+
+
+def test_the_keys_make_every_gesture_of_the_grammar():
+    assert sorted(KEYS.values()) == sorted(GESTURES)
+    assert TAP_S < grammar.TAP_S and HOLD_S > grammar.HOLD_S and CHORD_S > grammar.CHORD_S

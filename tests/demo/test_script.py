@@ -14,5 +14,7 @@ def test_presses_come_in_order_of_time():
 
 @pytest.mark.parametrize("text", ["lang", "8", "8 jump", "-1 lang", "nan lang", "inf lang", "1 lang 2"])
 def test_a_wrong_part_is_named(text):
-    with pytest.raises(ValueError, match=f'script: "{text}" is not SECONDS WORD.*lang, live, mute, live-hold'):
+    with pytest.raises(
+        ValueError, match=f'script: "{text}" is not SECONDS WORD.*lang, live, mute, lang-hold, live-hold, both-hold'
+    ):
         parse_script(f"1 live; {text}")
