@@ -6,8 +6,11 @@ import pytest
 
 from service.core.commands import End, Identify, Mute, NextPair, Stuck, ToggleLive
 from service.core.errors import NeedsPerson
+from service.core.gestures import Button
 from service.gpio.buttons import Buttons
 from service.gpio.pins import Pins
+from tests.core.test_gestures import bouncing
+from tests.fakes.virtual_time import run
 
 LANG, LIVE, MUTE = 17, 27, 22
 
@@ -112,22 +115,31 @@ async def test_a_press_shorter_than_its_bouncing_counts_when_it_has_settled(desk
     assert desk.asked == [ToggleLive()]
 
 
-async def test_bouncing_pins_give_one_command_a_press(desk):
-    """M12 on the whole road: the mock does not debounce, as some boards do not."""
-    chance = random.Random(7)
-    numbers = {LANG: NextPair(), LIVE: ToggleLive(), MUTE: Mute()}
-    expected = []
-    for _ in range(100):
-        number = chance.choice(list(numbers))
-        for drive, other in ((desk.press, desk.release), (desk.release, desk.press)):
-            drive(number)
-            for _ in range(chance.randrange(3)):
-                other(number)
-                await desk.settle()
-                drive(number)
-            await desk.after(chance.choice((0.05, 0.1)))
-        expected.append(numbers[number])
-    assert desk.asked == expected
+@pytest.mark.parametrize("presses", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_bouncing_pins_give_one_command_a_press(presses):
+    """M12 on the whole road from the pin: the mock does not debounce, as some boards do not."""
+    numbers = {Button.LANG: LANG, Button.LIVE: LIVE, Button.MUTE: MUTE}
+    meanings = {Button.LANG: NextPair(), Button.LIVE: ToggleLive(), Button.MUTE: Mute()}
+
+    async def story():
+        chance, loop, pins, asked = random.Random(7), asyncio.get_running_loop(), Pins("mock"), []
+        buttons = Buttons(pins=pins, ask=asked.append, clock=loop.time, lang=LANG, live=LIVE, mute=MUTE)
+        for number in range(presses):
+            button = chance.choice(list(Button))
+            pressed_s = loop.time() + 0.001
+            released_s = pressed_s + chance.uniform(0.016, 0.49)
+            edges = bouncing(chance, button, True, pressed_s) + bouncing(chance, button, False, released_s)
+            for _, pressed, at_s in edges:
+                await asyncio.sleep(at_s - loop.time())
+                pin = pins.pin(numbers[button])
+                (pin.drive_low if pressed else pin.drive_high)()
+            await asyncio.sleep(chance.uniform(0.05, 0.5))
+            assert asked == [meanings[button]], f"press {number} of {button}"
+            asked.clear()
+        buttons.close()
+        pins.close()
+
+    run(story())
 
 
 async def test_edges_come_from_another_thread(desk):
