@@ -1,6 +1,8 @@
 import asyncio
 import random
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +20,11 @@ LANG, LIVE, MUTE = 17, 27, 22
 class Desk:
     """Buttons on mock pins, and a loop whose time the test moves."""
 
-    def __init__(self, **numbers):
+    def __init__(self, *, kind="mock", **numbers):
         self.loop = asyncio.get_running_loop()
         self.now_s = 1000.0
         self.loop.time = lambda: self.now_s
-        self.pins = Pins("mock")
+        self.pins = Pins(kind)
         self.asked = []
         self.buttons = Buttons(pins=self.pins, ask=self.asked.append, clock=self.loop.time, **numbers)
 
@@ -85,16 +87,25 @@ async def test_mute_acts_on_the_edge_and_a_long_one_is_taken_back(desk):
     assert desk.asked == [Mute(), Mute()]
 
 
-async def test_a_button_that_is_down_at_the_start_means_nothing_and_is_told_of_when_it_stays_so(desk, monkeypatch):
-    """A mock lets go of every pin that is opened; a real line does not."""
+async def test_a_button_that_is_down_at_the_start_means_nothing_and_is_told_of_when_it_stays_so(monkeypatch, tmp_path):
+    """A mock lets go of every pin that is opened; a real line does not, nor does one in a file."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "file_pins")
+    monkeypatch.setenv("FILE_PINS", str(tmp_path))
+    contact = tmp_path / f"{LIVE}.pressed"
+    contact.touch()
+    desk = Desk(kind="file", live=LIVE)
+    await desk.after(29.9)
+    assert desk.asked == []
+    await desk.after(0.2)
+    assert desk.asked == [Stuck("live", True)]
+    contact.unlink()
+    for _ in range(1000):  # a thread looks at the file
+        time.sleep(0.005)  # noqa: ASYNC251 - the loop's time is ours
+        await desk.settle()
+        if len(desk.asked) > 1:
+            break
+    assert desk.asked == [Stuck("live", True), Stuck("live", False)]
     desk.close()
-    monkeypatch.setattr("gpiozero.Button.is_pressed", True)
-    stuck = Desk(live=LIVE)
-    await stuck.after(29.9)
-    assert stuck.asked == []
-    await stuck.after(0.2)
-    assert stuck.asked == [Stuck("live", True)]
-    stuck.close()
 
 
 async def test_both_together_ask_which_box_it_is(desk):
