@@ -750,11 +750,17 @@ async def test_what_a_person_wants_is_told_and_what_happens_by_itself_is_not():
         box.world.links[-1].lose(LinkLost("the room is gone"))
         await box.until(Phase.WAITING)
         await box.until(Phase.LIVE)
-        assert box.intents == [Intent(FR), Intent(FR, on_air=True)]
+        assert box.intents == [Intent(FR), Intent(FR, on_air=True)] and box.status.confirmed == FR
         box.conductor.ask(Mute())
         box.conductor.ask(Pause())
         assert box.intents[2:] == [Intent(FR, on_air=True, paused=True)]
-    assert len(box.intents) == 3  # being stopped is no wish
+        box.conductor.ask(End())
+        await box.until(Phase.READY)
+        assert box.status.wanted == FR
+        box.conductor.ask(Start())
+        await box.until(Phase.LIVE)
+        assert box.status.confirmed == FR
+    assert box.intents[3:] == [Intent(FR), Intent(FR, on_air=True)]  # being stopped is no wish
 
 
 @story

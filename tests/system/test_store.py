@@ -1,5 +1,9 @@
 import errno
 import os
+import random
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -65,3 +69,45 @@ def test_a_disk_that_is_full_keeps_what_was_there(tmp_path, monkeypatch):
         assert not store.save("pins.json", {"link": 6})
     assert "No space left" in store.problem and os.listdir(tmp_path) == ["pins.json"]
     assert store.load("pins.json") == {"link": 5}
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from service.system.store import Store
+store, number = Store(Path(sys.argv[1])), 0
+print(flush=True)
+while True:
+    number += 1
+    store.save("pins.json", {"number": number, "again": [number] * 2000})
+"""
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_leave_nothing_torn(tmp_path):
+    chance, kept = random.Random(1), 0
+    for _ in range(25):
+        writers = [
+            subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path / place)], stdout=subprocess.PIPE)
+            for place in _folders(tmp_path)
+        ]
+        for writer in writers:
+            writer.stdout.readline()
+        time.sleep(chance.uniform(0, 0.03))
+        for writer in writers:
+            writer.kill()
+        for writer in writers:
+            writer.communicate()
+        for place in _folders(tmp_path):
+            store = Store(tmp_path / place)
+            found = store.load("pins.json")
+            assert store.problem is None and found.get("again", []) == [found.get("number")] * (2000 if found else 0)
+            kept += bool(found)
+    assert kept > 100  # and not because nothing was written
+
+
+def _folders(tmp_path) -> list[str]:
+    names = [str(number) for number in range(8)]
+    for name in names:
+        (tmp_path / name).mkdir(exist_ok=True)
+    return names
