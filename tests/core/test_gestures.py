@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -87,6 +88,44 @@ def test_buttons_do_not_mix():
 )
 def test_a_chord_identifies_and_means_nothing_else(lang, live, expected):
     assert play(in_order(*press(LANG, *lang), *press(LIVE, *live))) == expected
+
+
+def some_presses(chance: random.Random) -> list[tuple[float, float]]:
+    """From when to when one button is held, one after the other."""
+    held, at_s = [], chance.uniform(0.0, 3.0)
+    while at_s < 25.0:
+        end_s = at_s + chance.choice((0.1, 0.5, 0.8, 1.5, 4.0, 7.0)) * chance.uniform(0.7, 1.3)
+        held.append((at_s, end_s))
+        at_s = end_s + chance.uniform(0.05, 2.0)
+    return held
+
+
+def meant(mine: list[tuple[float, float]], others: list[tuple[float, float]], button: Button) -> list:
+    """What one of the two buttons of the chord means by itself: nothing of what a press does once both are down."""
+    tap, hold = {LANG: (NextPair(), AcknowledgeOrPrevious()), LIVE: (ToggleLive(), End())}[button]
+    came = []
+    for from_s, to_s in mine:
+        both_s = min(
+            (max(from_s, begin_s) for begin_s, end_s in others if begin_s < to_s and from_s < end_s), default=99
+        )
+        if to_s - from_s < 0.6 and both_s == 99:
+            came.append((to_s, tap))
+        elif from_s + 1.0 < min(to_s, both_s):
+            came.append((from_s + 1.0, hold))
+    return came
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whoever_is_down_with_the_other_one_means_nothing_by_itself(seed):
+    chance = random.Random(seed)
+    lang, live = some_presses(chance), some_presses(chance)
+    together = ((max(a, c), min(b, d)) for (a, b), (c, d) in itertools.product(lang, live))
+    chords = [(from_s + 3.0, Identify()) for from_s, to_s in together if to_s - from_s > 3.0]
+    expected = sorted(meant(lang, live, LANG) + meant(live, lang, LIVE) + chords, key=lambda came: came[0])
+    edges = [
+        edge for button, held in ((LANG, lang), (LIVE, live)) for times_s in held for edge in press(button, *times_s)
+    ]
+    assert play(in_order(*edges)) == [(round(at_s, 3), command) for at_s, command in expected]
 
 
 def test_after_a_chord_both_buttons_work():
