@@ -13,7 +13,7 @@ COMMAND_WORDS: dict[Command, str] = {
     ToggleLive(): "start, pause, resume; in a fault: try again now",
     End(): "end the session",
     Mute(): "mute, or mute no more",
-    Identify(): "which box is it? All lamps fast for 10 s",
+    Identify(): "which box is it? LINK, LIVE and ALERT fast for 10 s",
 }
 
 

@@ -70,7 +70,7 @@ class AcknowledgeOrPrevious:
 
 @dataclass(frozen=True, slots=True)
 class Identify:
-    """LANG and LIVE held together: which box is it? Every lamp is fast for ten seconds, or no more."""
+    """LANG and LIVE held together: which box is it? LINK, LIVE and ALERT are fast for ten seconds, or no more."""
 
     on: bool = True
 

@@ -14,7 +14,7 @@ LAMPS = ("link", "live", "alert")
 
 # All in millimetres on A5, of which a print on A6 is the 0.7fold: its letters are 2.2 mm high then, 6.4 points.
 WIDTH, HEIGHT, MARGIN = 148.0, 210.0, 8.0
-TEXT, LINE, GAP = 3.2, 3.9, 0.85
+TEXT, LINE, GAP = 3.2, 3.8, 0.85
 LETTER = 0.52 * TEXT  # on the average
 BAR_WIDTH, BAR_HEIGHT, BAR_S = 14.0, 2.8, 4.0
 CODE_WIDTH, CODE_S = 27.0, 6.3  # the longest round
