@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -65,7 +65,7 @@ class ChipLines:
             yield chip, number
         except self._lgpio.error as problem:
             reason = self._reason(chip, number, problem)
-            self._lgpio.gpio_free(chip.handle, number)
+            _free(self._lgpio, chip.handle, number)
             raise PinsUnusable(f"{line} cannot be used: {reason}") from problem
         self._taken.add((chip.number, number))
 
@@ -136,9 +136,9 @@ class LineButton:
         return self._pressed
 
     def close(self) -> None:
-        """No press after this."""
+        """No press after this. May be called twice."""
         self._callback.cancel()
-        self._lgpio.gpio_free(self._handle, self._number)
+        _free(self._lgpio, self._handle, self._number)
 
     def _edge(self, chip: int, number: int, level: int, at_ns: int) -> None:
         pressed = level == 0
@@ -172,8 +172,8 @@ class LineLed:
         self._lgpio.gpio_write(self._handle, self._number, int(not self._active_high))
 
     def close(self) -> None:
-        """Let go of the line."""
-        self._lgpio.gpio_free(self._handle, self._number)
+        """Let go of the line. May be called twice."""
+        _free(self._lgpio, self._handle, self._number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,12 @@ def _open(lgpio: Any, number: int) -> _Chip:
     handle = lgpio.gpiochip_open(number)
     _, count, name, label = lgpio.gpio_get_chip_info(handle)
     return _Chip(number, handle, name, label, tuple(lgpio.gpio_get_line_info(handle, at)[3] for at in range(count)))
+
+
+def _free(lgpio: Any, handle: int, number: int) -> None:
+    """lgpio makes an error of freeing what is free; a device may be closed twice."""
+    with suppress(lgpio.error):
+        lgpio.gpio_free(handle, number)
 
 
 def _numbers(dev: Path) -> list[int]:

@@ -181,8 +181,9 @@ class Board:
 
     def gpio_free(self, handle, gpio):
         line = self._line(handle, gpio)
-        if line.owner == handle:
-            self._free(line)
+        if line.owner != handle:
+            raise LgpioError("GPIO not allocated")
+        self._free(line)
         return 0
 
     def gpio_read(self, handle, gpio):
