@@ -38,6 +38,7 @@ from service.core.errors import (
     PermissionMissing,
     Retryable,
     ServiceError,
+    TaskRefused,
     TokenRefused,
 )
 from service.core.idle import Idle
@@ -107,6 +108,8 @@ class Conductor:
         self._transport: Transport | None = None
         self._silent_since_s: float | None = None  # media
         self._tracks: set[str] = set()  # languages that had one in this session
+        self._ran: LanguagePair | None = None  # which the cloud confirmed last, in whichever session
+        self._refusal: str | None = None  # of the session before this one
         self._backoff = Backoff()
         self._changed = asyncio.Event()  # a wish or a sound fault has changed: look again
         self._ended = asyncio.Event()
@@ -294,6 +297,13 @@ class Conductor:
                     raise
                 log.warning("%s; asking for a new session once", refusal)
                 token_refused = True
+            except TaskRefused as refusal:
+                good = self._ran
+                if good is None or self._switching.asked(good) == self._switching.asked(self._intent.pair):
+                    raise
+                log.warning('%s; going back to "%s"', refusal, good.name)
+                self._intend(replace(self._intent, pair=good))
+                self._refusal = str(refusal)
 
     async def _session(self) -> None:
         self._board.update(session_notice=None)
@@ -375,6 +385,7 @@ class Conductor:
     def _new_task(self) -> TranslationTask:
         task = TranslationTask()
         task.want(self._switching.asked(self._intent.pair), self._clock())
+        task.refusal, self._refusal = self._refusal, None
         if self._paused:
             task.pause()
             self._line_in.hold()
@@ -442,6 +453,7 @@ class Conductor:
         heard = self._switching.heard(task.confirmed, self._intent.pair, self._board.status.confirmed)
         if heard not in (None, self._board.status.confirmed):
             self._line_out.select(heard.targets)
+            self._ran = heard
         self._board.update(wanted=self._intent.pair, confirmed=heard)
 
 
