@@ -26,7 +26,7 @@ _STREAMS: dict[str, Any] = {
 @dataclass(frozen=True, slots=True)
 class Command:
     """One of our commands as it is said over the socket. `targets` are those of a set_task, else empty; so much of
-    their speech may wait, above it the oldest is dropped."""
+    the speech of each may wait, above it the oldest is dropped: the most that one of them is allowed."""
 
     kind: str
     payload: bytes
@@ -42,8 +42,11 @@ def over_socket(payload: bytes) -> Command:
         return Command(kind, payload)
     pipeline = data["pipeline"]
     targets = tuple(translation["target_language"] for translation in pipeline["translations"])
-    queue = pipeline.get("translation_queue_configs", {}).get("global", {})
-    return Command(kind, _encode(kind, data | _STREAMS), targets, queue.get("max_queue_level_ms", MAX_QUEUE_MS))
+    queues = pipeline.get("translation_queue_configs", {})
+    levels_ms = [
+        queues.get(target, queues.get("global", {})).get("max_queue_level_ms", MAX_QUEUE_MS) for target in targets
+    ]
+    return Command(kind, _encode(kind, data | _STREAMS), targets, max(levels_ms, default=MAX_QUEUE_MS))
 
 
 def input_audio(pcm: bytes) -> bytes:

@@ -47,8 +47,6 @@ def joined(pairs: Sequence[LanguagePair]) -> LanguagePair:
         detectable=first.detectable,
         hotwords_glossary_ids=first.hotwords_glossary_ids,
         verification_glossary_ids=first.verification_glossary_ids,
-        desired_queue_level_ms=first.desired_queue_level_ms,
-        max_queue_level_ms=first.max_queue_level_ms,
         parts=tuple(pairs),
     )
 
@@ -58,10 +56,13 @@ _OF_THE_SOURCE = {
     "detectable": "detectable_languages",
     "hotwords_glossary_ids": "hotwords_glossaries",
     "verification_glossary_ids": "verification_glossaries",
+}
+_OF_THE_TARGET = {
+    "voice_id": "voice_id",
+    "translation_glossary_ids": "translation_glossaries",
     "desired_queue_level_ms": "desired_queue_level",
     "max_queue_level_ms": "max_queue_level",
 }
-_OF_THE_TARGET = {"voice_id": "voice_id", "translation_glossary_ids": "translation_glossaries"}
 
 
 @dataclass(frozen=True, slots=True)

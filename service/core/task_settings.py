@@ -24,8 +24,8 @@ def set_task(pair: LanguagePair, *, minimal: bool = False) -> bytes:
             for target in pair.targets
         ],
     }
-    if not minimal and (queue := _queue_options(pair)):
-        pipeline["translation_queue_configs"] = {"global": queue}
+    if not minimal and (queues := _queues(pair)):
+        pipeline["translation_queue_configs"] = queues
     return _encode(
         "set_task",
         {
@@ -39,7 +39,7 @@ def set_task(pair: LanguagePair, *, minimal: bool = False) -> bytes:
 def has_options(pair: LanguagePair) -> bool:
     """Whether the minimal task of this pair is any smaller than its full one."""
     of_targets = (_translation_options(part) for part in (pair, *pair.parts))
-    return bool(_transcription_options(pair) or _queue_options(pair) or any(of_targets))
+    return bool(_transcription_options(pair) or _queues(pair) or any(of_targets))
 
 
 def get_task() -> bytes:
@@ -75,6 +75,14 @@ def _translation_options(pair: LanguagePair) -> dict[str, Any]:
     if pair.translation_glossary_ids:
         options["allowed_translation_glossary_ids"] = list(pair.translation_glossary_ids)
     return options
+
+
+def _queues(pair: LanguagePair) -> dict[str, dict[str, int]]:
+    if not pair.parts:
+        queue = _queue_options(pair)
+        return {"global": queue} if queue else {}
+    queues = {target: _queue_options(pair.part_for(target)) for target in pair.targets}
+    return {target: queue for target, queue in queues.items() if queue}
 
 
 def _queue_options(pair: LanguagePair) -> dict[str, int]:

@@ -32,6 +32,12 @@ def test_the_options_stay_and_bound_what_may_wait():
     assert (command.targets, command.max_queue_ms) == (("es", "fr"), 9000)
 
 
+def test_of_queues_by_target_the_longest_bounds_what_may_wait():
+    parts = (SPANISH, LanguagePair("French", "en", ("fr",), max_queue_level_ms=9000))
+    assert over_socket(task_settings.set_task(LanguagePair("", "en", ("es", "fr"), parts=parts))).max_queue_ms == 20_000
+    assert over_socket(task_settings.set_task(LanguagePair("", "en", ("fr",), parts=parts))).max_queue_ms == 9000
+
+
 @pytest.mark.parametrize("command", [task_settings.get_task, task_settings.pause_task, task_settings.end_task])
 def test_other_commands_go_as_they_are(command):
     assert over_socket(command()).payload == command()

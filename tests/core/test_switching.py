@@ -31,6 +31,12 @@ def test_every_target_keeps_its_own_options():
     assert task_settings.has_options(task)
 
 
+def test_every_target_keeps_its_own_queue():
+    menu = Menu((replace(ES, desired_queue_level_ms=500, max_queue_level_ms=2000), FR))
+    sent = json.loads(task_settings.set_task(Switching(menu, instant=True).asked(FR)))["data"]["pipeline"]
+    assert sent["translation_queue_configs"] == {"es": {"desired_queue_level_ms": 500, "max_queue_level_ms": 2000}}
+
+
 @pytest.mark.parametrize(
     ("instant", "task", "wanted", "before", "heard"),
     [
@@ -56,10 +62,14 @@ def test_what_is_heard_while_a_task_runs(instant, task, wanted, before, heard):
         ({}, []),
         ({"voice_id": "other"}, []),  # of another target
         ({"hotwords_glossary_ids": ("h",)}, [Conflict(1, "hotwords_glossaries", "EN to ES")]),
-        ({"max_queue_level_ms": 5}, [Conflict(1, "max_queue_level", "EN to ES")]),
+        ({"max_queue_level_ms": 5}, []),  # the same
         (
             {"targets": ("fr", "es")},
             [Conflict(1, "voice_id", "EN to ES"), Conflict(1, "translation_glossaries", "EN to ES")],
+        ),
+        (
+            {"targets": ("es",), "max_queue_level_ms": 5, "voice_id": "low", "translation_glossary_ids": ("g1",)},
+            [Conflict(1, "max_queue_level", "EN to ES")],
         ),
         ({"source": "fr", "max_queue_level_ms": 5}, []),
     ],
