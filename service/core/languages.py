@@ -11,6 +11,7 @@ AUTO = "auto"  # as a source: the cloud finds out which of the detectable langua
 CODE = re.compile(r"^[a-z]{2,3}(-[a-z]{2,4})?$")
 # Country codes that are taken for languages; none of them is a language of palabra-api 4.8.
 _COUNTRIES = {"cn": "zh", "cz": "cs", "dk": "da", "gr": "el", "jp": "ja", "kr": "ko", "ua": "uk", "vn": "vi"}
+_FILLED_IN = {"en": "en-us", "zh": "zh-hans"}  # what the cloud makes of them as targets (palabra-api 4.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,15 @@ def same_language(target: str, languages: Iterable[str]) -> str | None:
 def pick_track(target: str, languages: tuple[str, ...], *, others: Iterable[str] = ()) -> str | None:
     """Which of the tracks that are there carries this target: by its code, by its base code, or the only one.
 
-    The only one is not taken when it is named for one of the `others`, the targets that may be asked for besides: it is
-    then a track of before, which goes away.
+    One that is named for one of the `others`, the targets that may be asked for besides, is not taken: it is theirs, or
+    a track of before, which goes away. What the cloud fills in when no region is said is the target's own all the same.
     """
-    same = same_language(target, languages)
+    if target in languages:
+        return target
+    known = set(others)
+    same = same_language(target, [each for each in languages if each == _FILLED_IN.get(target) or each not in known])
     if same is not None:
         return same
-    if len(languages) != 1 or base_code(languages[0]) in {base_code(other) for other in others}:
+    if len(languages) != 1 or base_code(languages[0]) in {base_code(other) for other in known}:
         return None
     return languages[0]

@@ -29,6 +29,15 @@ def test_a_track_is_picked_by_its_code_then_by_base_then_by_being_alone():
     assert pick_track("zh", ("yue",), others=("es", "zh")) == "yue"
 
 
+def test_a_variant_of_the_language_that_is_a_choice_of_its_own_is_not_taken_for_it():
+    known = ("pt", "pt-br", "en", "en-us", "es-mx")
+    assert pick_track("pt", ("pt-br",), others=known) is None  # of before the button
+    assert pick_track("pt", ("pt-br", "pt"), others=known) == "pt"
+    assert pick_track("pt-br", ("pt",), others=known) is None
+    assert pick_track("es-mx", ("es",), others=known) == "es"
+    assert pick_track("en", ("en-us", "fr"), others=known) == "en-us"  # what the cloud calls it
+
+
 def test_an_echo_names_a_pair_word_for_word_or_as_the_cloud_fills_it_in():
     es, en, zh = pair("es"), pair("en"), pair("zh")
     assert pair_named("en", ("es",), (en, es)) == es
