@@ -1,5 +1,6 @@
 """`boothd run` as a process, against a real sandbox process: what a technician, systemd and the vendor see of it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import wave
 
 import pytest
 
+from service.web.client import fetch
 from tests.fakes.processes import BOOTHD, Box, Sandbox, box, credentials, sandbox, settings_for, until
 
 pytestmark = pytest.mark.slow
@@ -83,6 +85,7 @@ def test_a_broken_file_is_a_fault_that_heals(start):
     mistake = f'{one.config}:19: session.intent: must be "api", "broadcaster" or "desktop"'
     assert picture["fault"] == {"code": 6, "name": "BadSettings", "detail": mistake}
     assert mistake in one.log.read_text() and mistake in told(one).stdout
+    assert asyncio.run(fetch(one.socket, "/v1/lamps"))["codes"]["6"].startswith("the box itself")  # read there, too
     one.config.write_text(one.config.read_text().replace("fun", "desktop"))
     assert one.until("ready")["fault"] is None
     assert one.stop()[0] == 0
