@@ -52,6 +52,8 @@ class Moody(World):
         self.desk, self.chance = desk, chance
         self.languages = [*CODES, "en"]
         self.runs: list[str] = []
+        self.tail: list[str] = []
+        self.new_track = lambda language: None
         self.sinks: dict[str, object] = {}
         self._number, self._free_s = 0, 0.0
 
@@ -70,7 +72,7 @@ class Moody(World):
                 error = {"code": "VALIDATION_ERROR", "desc": "no such voice", "param": None}
                 loop.call_later(0.2, answer, json.dumps({"message_type": "error", "data": error}).encode())
             elif mood < 0.9:
-                self._later(self._change, message["data"])
+                self._later(self._change, message["data"], answer)
         elif command == "pause_task":
             self.runs = []
             data = {"command": command, "event": "paused", "task_status": "paused"}
@@ -79,16 +81,41 @@ class Moody(World):
             data = self._task | {"status": "running"}
             reply = json.dumps({"message_type": "current_task", "data": data}).encode()
             loop.call_later(self.chance.choice((0.05, 0.3, 1.0)), answer, reply)
+        elif command == "get_task":
+            error = {"code": "NOT_FOUND", "desc": "No active task found", "param": None}
+            loop.call_later(0.3, answer, json.dumps({"message_type": "error", "data": error}).encode())
 
-    def _change(self, data) -> None:
-        self._task = data
+    def _change(self, data, answer) -> None:
+        before, self._task = self.runs, data
         self.runs = [each["target_language"] for each in data["pipeline"]["translations"]]
+        self.tail = before  # what was said before the change is still spoken out
+        asyncio.get_running_loop().call_later(self.chance.choice((0.1, 3.0)), self.tail.clear)
+        if self.chance.random() < 0.5:  # else it is silent, as older ones are, or its word is lost
+            said = {"command": "set_task", "event": "updated", "task_status": "running"}
+            answer(json.dumps({"message_type": "task_status", "data": said}).encode())
+
+    async def trouble(self) -> None:
+        """The way there is lost: for the session, for a while, or until the room is joined anew."""
+        link, kind = self.links[-1], self.chance.choice(("session", "resume", "rejoin", "rejoin and forget"))
+        if kind == "session":
+            with suppress(asyncio.InvalidStateError):
+                link.lose(LinkLost("the room is gone"))
+            return
+        link.alive = False
+        await asyncio.sleep(self.chance.choice((1.0, 4.0, 20.0)))
+        if kind != "resume":
+            link.links += 1
+            for language in self.languages if link is self.links[-1] else ():
+                self.new_track(language)
+        if kind.endswith("forget"):
+            self.runs = []
+        link.alive = True
 
     async def speak(self) -> None:
         while True:
             await asyncio.sleep(0.02)
             self._number += 1
-            for language in self.runs:
+            for language in {*self.runs, *self.tail}:
                 sink = self.sinks.get(language)
                 if sink is not None:
                     sink.push(EncodedFrame(self._number, self._number * 960, VALUES.get(language, "0.0625").encode()))
@@ -103,6 +130,7 @@ class Room:
         self.desk = Desk(known=[*CODES, "en"], clock=clock)
         self.kept: list[Intent] = []
         self.world, self.board = Moody(self.desk, self.chance), Board()
+        self.world.new_track = self.sink
         self.conductor = Conductor(
             board=self.board,
             menu=Menu(pairs),
@@ -172,6 +200,7 @@ class Room:
         self.worst = max(self.worst, self.wrong)
 
     async def people(self, toggles: int) -> None:
+        trouble: asyncio.Future[None] | None = None
         for _ in range(toggles):
             await asyncio.sleep(self.chance.choice((0.05, 0.2, 0.5, 1.0, 2.5)))
             self.conductor.ask(
@@ -179,9 +208,10 @@ class Room:
                     0
                 ]
             )
-            if self.chance.random() < 0.02 and self.world.links:
-                with suppress(asyncio.InvalidStateError):
-                    self.world.links[-1].lose(LinkLost("the room is gone"))
+            if self.chance.random() < 0.03 and self.world.links and (trouble is None or trouble.done()):
+                trouble = asyncio.ensure_future(self.world.trouble())
+        if trouble is not None:
+            await trouble
 
 
 def told(people, **given) -> Room:
