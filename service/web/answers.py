@@ -21,7 +21,7 @@ Watch = Callable[[Callable[[], None]], AbstractContextManager[None]]  # calls ba
 CLOSING = web.AppKey("closing", asyncio.Event)
 STUCK_S = 5.0
 SOONEST_S = 0.05  # what changes sooner is one change
-STILL_HERE_S = 15.0
+STILL_HERE_S = 5.0  # less than half of what `client` waits for
 
 
 class Refused(Exception):

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 ANSWER_S = 5.0
+SILENT_S = 15.0  # a daemon that lives says so more often
 
 
 class NotReachable(Exception):
@@ -56,7 +57,7 @@ async def follow(socket: Path, path: str) -> AsyncGenerator[dict[str, Any], None
 async def _answer(
     socket: Path, method: str, path: str, *, total_s: float | None, body: dict[str, Any] | None = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=ANSWER_S, sock_read=ANSWER_S)
+    timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=ANSWER_S, sock_read=SILENT_S)
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)), timeout=timeout) as http,

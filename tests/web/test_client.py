@@ -1,11 +1,20 @@
+import asyncio
 import os
+from contextlib import contextmanager
 
 import pytest
 from aiohttp import web
 
-from service.web.answers import Body, Refused, command, current, stream
+from service.web import answers, client
+from service.web.answers import Body, Refused, command, current, events, stream
 from service.web.client import Declined, NoAccess, NotReachable, fetch, follow, send
 from service.web.server import application, serve
+
+
+@contextmanager
+def never(changed):
+    """A picture that does not change."""
+    yield
 
 
 class Anything(Body):
@@ -25,6 +34,7 @@ async def socket(tmp_path):
     routes = [
         web.get("/picture", current(lambda: {"a": 1})),
         web.get("/numbers", stream(lambda: {"n": next(counted)}, every_s=0.001)),
+        web.get("/changes", events(lambda: {"n": next(counted)}, never)),
         web.post("/order", command(Anything, refuse)),
         web.get("/garbage", garbage),
     ]
@@ -66,3 +76,23 @@ async def test_a_socket_that_is_not_for_us_is_another_matter(socket):
             await fetch(socket, "/picture")
     finally:
         os.seteuid(user)
+
+
+async def test_a_daemon_that_has_nothing_to_say_is_not_taken_for_dead(socket, monkeypatch):
+    assert client.SILENT_S > 2 * answers.STILL_HERE_S
+    monkeypatch.setattr(client, "SILENT_S", 0.5)
+    monkeypatch.setattr(answers, "STILL_HERE_S", 0.05)
+    changes = follow(socket, "/changes")
+    assert await anext(changes) == {"n": 0}
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.8):
+            await anext(changes)
+    await changes.aclose()
+
+
+async def test_one_that_hangs_is(socket, monkeypatch):
+    monkeypatch.setattr(client, "SILENT_S", 0.1)
+    changes = follow(socket, "/changes")
+    await anext(changes)
+    with pytest.raises(NotReachable):
+        await anext(changes)
