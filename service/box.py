@@ -19,7 +19,7 @@ from service.core import lamps as lamp_table
 from service.core.commands import Command
 from service.core.languages import Menu
 from service.core.phase import Phase
-from service.core.routes import channel_names
+from service.core.routes import NoSuchRoute, channel_names
 from service.core.status import Fault, as_json
 from service.dsp.feedback import NOTICE as FEEDBACK
 from service.dsp.feedback import FeedbackCheck
@@ -125,7 +125,10 @@ class Box:
             raise Refused("a translation is on air; whoever wants the tone over it has to ask with force")
         if self.board.status.muted:
             raise Refused("line-out is muted: unmute it first")
-        device, channel = route_of(self.settings, order.route, order.channel)
+        try:
+            device, channel = route_of(self.settings, order.route, order.channel)
+        except NoSuchRoute as mistake:
+            raise Refused(str(mistake)) from None
         lost = [card.playback.lost for name, card in self.line_out.cards.items() if device in (None, name)]
         if None not in lost:
             raise Broken(str(lost[0]))

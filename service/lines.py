@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service.core.audio import RATE_HZ
 from service.core.devices import parse_device
-from service.core.routes import OutputChannel, Route
+from service.core.routes import NoSuchRoute, OutputChannel, Route
 from service.dsp.bridge import Bridge
 from service.dsp.limiter import Limiter
 from service.dsp.meter import Meter
@@ -29,7 +29,6 @@ from service.sound.resampler import SoxrResampler
 from service.sound.tone import Toner
 from service.sound.tracks import Tracks
 from service.sound.wav import WavInput, WavOutput
-from service.web.answers import Refused
 
 
 @asynccontextmanager
@@ -80,12 +79,12 @@ async def open_line_out(
 
 def route_of(settings: Settings, number: int | None, channel: OutputChannel | None) -> tuple[str | None, OutputChannel]:
     """The device and channel that a person means by the number of a route, the first being 1; None is all devices.
-    Raises Refused."""
+    Raises NoSuchRoute."""
     if number is None:
         return None, channel or "both"
     routes = settings.audio.output.routes()
     if number > len(routes):
-        raise Refused(f"route: there is none of number {number}; the last one is {len(routes)}")
+        raise NoSuchRoute(f"route: there is none of number {number}; the last one is {len(routes)}")
     return routes[number - 1].device, channel or routes[number - 1].channel
 
 

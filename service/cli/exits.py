@@ -19,7 +19,7 @@ from service.core.exit_codes import (
     REFUSED_ARGUMENT,
     TRY_AGAIN,
 )
-from service.web.answers import Refused
+from service.core.routes import NoSuchRoute
 from service.web.client import Declined, NoAccess, NotReachable
 
 _CODES: dict[type[Exception], int] = {
@@ -29,7 +29,7 @@ _CODES: dict[type[Exception], int] = {
     NotReachable: NOT_REACHABLE,
     NoAccess: PERMISSION,
     Declined: REFUSED_ARGUMENT,
-    Refused: REFUSED_ARGUMENT,
+    NoSuchRoute: REFUSED_ARGUMENT,
 }
 
 

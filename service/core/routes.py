@@ -11,6 +11,10 @@ from service.core.languages import base_code, same_language
 OutputChannel = Literal["both", "left", "right"]
 
 
+class NoSuchRoute(Exception):
+    """A person names a route that the settings do not have; one sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One target's way out. Without a `target` it is that of whatever pair runs: its first one."""
