@@ -40,6 +40,7 @@ from service.vigil import Vigil
 from service.web.answers import Broken, Refused
 from service.web.orders import ToneOrder
 
+VERSION = version("boothd")  # looked up in files
 LAMP_TEST_S = 1.0
 SOUND_POLL_S = 0.1
 ADDRESS_POLL_S = 1.0
@@ -74,7 +75,7 @@ class Box:
         """Everything there is to show, as JSON data."""
         return {
             "name": self.settings.box.name,
-            "version": version("boothd"),
+            "version": VERSION,
             **as_json(self.board.status),
             "session_age_s": self._session_age_s(),
             "paid_s": self._paid_s(),

@@ -192,7 +192,9 @@ class _Fault:
         return pictures.devices(None)
 
     def levels(self, _: object = None) -> NoReturn:
-        raise Unavailable("the box does nothing while its settings cannot be used: see its status")
+        fault = self._board.status.fault
+        assert fault is not None  # else somebody else is served
+        raise Unavailable(f"the box does nothing while its settings cannot be used: {fault.detail}")
 
     menu = tone = ask = levels
 

@@ -1,12 +1,14 @@
 """The verbs that ask for one thing, beside a daemon that runs against a sandbox."""
 
+import argparse
 import json
 import subprocess
 import wave
 
 import pytest
 
-from service.cli import main
+from service.cli import main, orders
+from service.cli.exits import Failed
 from service.cli.status import duration
 from tests.fakes.processes import BOOTHD, Box, box, credentials, sandbox, settings_for
 
@@ -43,7 +45,7 @@ def test_a_day_at_the_box_by_words(one):
         "EN to FR                 en to fr",
     ]
     assert verb(one, "start", "--wait") == (0, "live", "")
-    assert verb(one, "lang", "en", "fr", "--wait")[1].splitlines()[1].endswith("confirmed")
+    assert verb(one, "lang", "--wait", "en", "fr") == (0, "EN to FR, confirmed", "")
     assert one.status()["confirmed"] == "EN to FR"
     assert verb(one, "mute", "on") == verb(one, "mute", "on") == (0, "muted", "")
     assert verb(one, "mute") == (0, "not muted", "")
@@ -54,7 +56,8 @@ def test_a_day_at_the_box_by_words(one):
     assert verb(one, "identify", "off") == (0, "its lamps are as they were", "")
     assert verb(one, "ack") == (0, "no alarm stands", "")
     assert verb(one, "pause", "--wait") == (0, "paused", "")
-    assert verb(one, "lang", "EN to ES")[0] == 0
+    code, _, why = verb(one, "lang", "--wait", "EN", "to", "ES")
+    assert code == 75 and why == "boothd lang: EN to ES is kept until the box is on air: it is paused"
     assert verb(one, "resume", "--wait") == (0, "live", "")
     assert one.status()["confirmed"] == "EN to ES"
     code, said, _ = verb(one, "status")
@@ -73,7 +76,9 @@ def test_what_cannot_be_is_said_and_ends_in_its_code(one, world):
         world.clear("no-balance")
     assert (code, said) == (5, "") and why.startswith("boothd start: the cloud refuses a session")
     assert verb(one, "stop", "--wait") == (0, "ready", "")
-    code, said, why = verb(one, "resume", "--wait", "0.01")
+    code, said, why = verb(one, "pause", "--wait")
+    assert code == 2 and "nothing to pause" in why
+    code, said, why = verb(one, "resume", "--wait", "--timeout", "0.01")
     assert code == 75 and "not within 0.01 s" in why
     one.stop()
     assert {verb(one, *words)[0] for words in VERBS[:2]} == {3}
@@ -106,3 +111,61 @@ def test_without_a_daemon_every_verb_ends_in_3(tmp_path, words, capsys):
 )
 def test_durations_for_people(seconds, text):
     assert duration(seconds) == text
+
+
+LIVE = {"phase": "live", "fault": None, "refusal": None, "wanted": "EN to FR", "confirmed": "EN to ES"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "comes"),
+    [
+        ({}, False),
+        ({"confirmed": "EN to FR"}, True),
+        ({"wanted": "EN to ES", "refusal": "the cloud refuses fr"}, 5),
+        ({"wanted": "EN to DE"}, 75),  # somebody else was later
+        ({"phase": "paused"}, 75),
+        ({"phase": "ready", "confirmed": None}, 75),
+        # An earlier refusal is not about this wish.
+        ({"refusal": "the cloud refuses de"}, False),
+        ({"refusal": "the cloud refuses de", "confirmed": "EN to FR"}, True),
+    ],
+)
+def test_a_switch_has_come_about_when_the_pair_asked_for_is_confirmed_and_not_when_it_was_taken_back(changes, comes):
+    done = orders.VERBS["lang"].done
+    if isinstance(comes, bool):
+        assert done({**LIVE, **changes}, {"wanted": "EN to FR"}) is comes
+    else:
+        with pytest.raises(Failed) as caught:
+            done({**LIVE, **changes}, {"wanted": "EN to FR"})
+        assert caught.value.code == comes
+
+
+@pytest.mark.parametrize(
+    ("phase", "fault", "code"),
+    [
+        ("creating", None, 75),
+        ("waiting", 1, 7),
+        ("waiting", 5, 4),
+        ("fault", 5, 5),
+        ("fault", 2, 5),
+        ("fault", 3, 6),
+        ("fault", 6, 78),
+    ],
+)
+def test_what_is_in_the_way_has_a_code(phase, fault, code):
+    assert orders.code({"phase": phase, "fault": fault and {"code": fault}}) == code
+
+
+@pytest.mark.parametrize(
+    ("words", "body"),
+    [
+        (["Main", "Hall"], {"pair": "Main Hall"}),
+        (["EN", "fr"], {"source": "en", "target": "fr"}),
+        (["next"], {"step": "next"}),
+        (["Nowhere"], {"pair": "Nowhere"}),
+        ([], None),
+    ],
+)
+def test_a_name_of_the_menu_needs_no_quotes(words, body):
+    options = argparse.Namespace(pair=words)
+    assert orders.VERBS["lang"].body(options, {"menu": [{"name": "Main Hall"}]}) == body
