@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +57,10 @@ class AlsaInput:
         """Stop at once."""
         self._card.close()
 
+    def seize(self) -> None:
+        """See `Seizable`."""
+        self._card.seize()
+
     def _sorted(self, data: bytes) -> Raw:
         return np.frombuffer(data, "<i2").reshape(-1, self._card.channels)
 
@@ -80,6 +85,10 @@ class AlsaOutput:
         """Stop at once."""
         self._card.close()
 
+    def seize(self) -> None:
+        """See `Seizable`."""
+        self._card.seize()
+
 
 class _Card:
     """An open PCM at 48 kHz s16 with at least so many channels: the card itself, or else through ALSA's conversions."""
@@ -89,6 +98,7 @@ class _Card:
         self._name, self._direction = f"{self._table}.device: {uri}", direction
         self._periods, self._least = periods, channels
         self._bad = 0
+        self._inside = threading.Lock()  # while a thread is in ALSA with this PCM
         self.pcm: Any = None
         name = pcm_name(uri)
         if name is None:
@@ -144,7 +154,8 @@ class _Card:
     def call(self, method: Callable[..., Any], *arguments: bytes) -> Any:
         """What `read` or `write` returns."""
         try:
-            return method(*arguments)
+            with self._inside:
+                return method(*arguments)
         except alsaaudio.ALSAAudioError as problem:
             raise self.lost(str(problem)) from None
 
@@ -160,7 +171,16 @@ class _Card:
 
     def close(self) -> None:
         """Stop at once."""
-        close(self.pcm)
+        with self._inside:
+            close(self.pcm)
+
+    def seize(self) -> None:
+        """Close it, unless somebody is in it. Whoever comes back to it finds it closed, and is told that it is lost."""
+        if self._inside.acquire(blocking=False):
+            try:
+                close(self.pcm)
+            finally:
+                self._inside.release()
 
 
 def close(pcm: Any) -> None:

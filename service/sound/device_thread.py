@@ -1,7 +1,8 @@
 """The thread of one direction: opens its device, serves it, and after any loss tries again until it is back.
 
 A device that hangs holds its thread, and nobody can take it out. Such a thread is given up, and another one opens the
-device: that fails with "busy" until the device lets the first one go, which then closes it and ends.
+device: that fails with "busy" until the device lets the first one go, which then closes it and ends. From a thread that
+is held elsewhere its device is taken.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Generic, Protocol, TypeVar
 
 from service.core.audio import FRAME_S
 from service.core.errors import FaultCode, SoundCardLost, SoundCardMissing
-from service.sound.pcm import DeviceLost
+from service.sound.pcm import DeviceLost, Seizable
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ Pcm = TypeVar("Pcm", bound=Closable)
 
 
 class DeviceThread(Generic[Pcm]):
-    """Only its thread touches the device, the closing included.
+    """Only its thread touches the device, the closing included, as long as it is not given up.
 
     `serve` does the work, one period per step; it yields as soon as the device has answered, since a thread that was
     given up meanwhile ends there. Before a stop closes the device, `take_leave` has it once more.
@@ -86,6 +87,7 @@ class DeviceThread(Generic[Pcm]):
         self.reopens = 0
         self._moved_s = self._looked_s = self._gave_up_s = clock()
         self._held: list[threading.Thread] = []
+        self._pcm: Pcm | None = None  # what is open
         self._thread = self._new_thread()
 
     def start(self) -> None:
@@ -119,7 +121,7 @@ class DeviceThread(Generic[Pcm]):
         self._moved_s = self._gave_up_s = now_s
         _go_as_others(self._thread)
         self._on_held()
-        self._thread = self._new_thread()
+        self._thread = self._new_thread(left_open=self._pcm)
         self._thread.start()
 
     def run(self) -> None:
@@ -135,10 +137,12 @@ class DeviceThread(Generic[Pcm]):
                 # Sound must not end for ever with an uncaught exception; nor must the bug stay unknown.
                 self._note(bug)
 
-    def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._begin, name=self._name, daemon=True)
+    def _new_thread(self, left_open: Pcm | None = None) -> threading.Thread:
+        return threading.Thread(target=self._begin, args=(left_open,), name=self._name, daemon=True)
 
-    def _begin(self) -> None:
+    def _begin(self, left_open: object) -> None:
+        if isinstance(left_open, Seizable):
+            left_open.seize()  # here, where it may take its time
         if self._priority is not None:
             _go_first(self._priority)
         self.run()
@@ -156,6 +160,7 @@ class DeviceThread(Generic[Pcm]):
         if self._still_held() >= MAX_HELD or self._stop.is_set():
             return
         with contextlib.closing(self._open_pcm()) as pcm:
+            self._pcm = pcm
             for _ in self._serve(pcm):
                 if self._is_given_up():
                     return

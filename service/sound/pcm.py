@@ -5,7 +5,7 @@ Both block: the device is the clock. Sound is s16 at 48 kHz; samples are counted
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,14 @@ Raw = NDArray[np.int16]  # a row per sample, a column per channel
 
 class DeviceLost(Exception):
     """The device is gone, or not there yet; the text names its key, the device and the reason."""
+
+
+@runtime_checkable
+class Seizable(Protocol):
+    """A device that only one may have open."""
+
+    def seize(self) -> None:
+        """Close it for a thread that is held, unless that is in the device itself. From any thread; never raises."""
 
 
 class InputPcm(Protocol):

@@ -16,7 +16,7 @@ from service.dsp.limiter import Limiter
 from service.sound import alsa
 from service.sound.alsa import AlsaInput, AlsaOutput
 from service.sound.capture import Capture
-from service.sound.pcm import DeviceLost
+from service.sound.pcm import DeviceLost, Seizable
 from service.sound.playback import Playback
 from tests.fakes.sound import FakeEncoder
 
@@ -257,6 +257,17 @@ def test_closing_drops_first_and_never_raises(pretend, monkeypatch):
     assert fake.log[-1] == "close"
 
 
+def test_what_somebody_is_in_is_not_taken_from_him(pretend):
+    fake = pretend(hw=stereo)
+    line_out = AlsaOutput(CARD)
+    assert isinstance(line_out, Seizable)
+    with line_out._card._inside:
+        line_out.seize()
+    assert "close" not in fake.log
+    line_out.seize()
+    assert fake.log[-2:] == ["drop", "close"]
+
+
 # -- on simulated cards -----------------------------------------------------------------------------------------------
 
 CARDS = {
@@ -307,6 +318,20 @@ def test_the_chosen_channel_of_line_in_is_heard_or_that_it_is_missing_is_said(ca
     of_stereo = {"left": 1000, "right": 2000, "sum": 1500, 8: 8000}
     assert np.median(heard) == pytest.approx(1000 if channels == 1 else of_stereo[channel], abs=2)
     assert line_in.raw.shape[1] == channels
+
+
+@pytest.mark.slow
+def test_a_card_that_was_taken_from_a_thread_is_free_and_lost_to_that_thread(cards):
+    cards(Booth={})
+    held = AlsaInput(CARD, channel="left")
+    assert held.read()
+    held.seize()
+    other = AlsaInput(CARD, channel="left")
+    with pytest.raises(DeviceLost):
+        held.read()
+    held.close()
+    assert other.read()
+    other.close()
 
 
 @pytest.mark.slow

@@ -225,6 +225,17 @@ class Hanging:
         self.closed.set()
 
 
+class Exclusive(Hanging):
+    """Only one may have it open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seized_by: list[threading.Thread] = []
+
+    def seize(self) -> None:
+        self.seized_by.append(threading.current_thread())
+
+
 class Desk:
     """A DeviceThread whose clock stands still unless `sleep` lets it pass, as a supervisor does."""
 
@@ -251,9 +262,9 @@ class Desk:
             raise opening
         return opening
 
-    def device(self, *, periods: int = 1) -> Hanging:
+    def device(self, *, periods: int = 1, kind: type[Hanging] = Hanging) -> Hanging:
         """One that is opened, gives so many periods and then hangs."""
-        device = Hanging()
+        device = kind()
         self.openings.put(device)
         for _ in range(periods):
             device.answers.put(None)
@@ -312,6 +323,16 @@ def test_a_thread_that_is_held_is_given_up_within_two_seconds_and_another_has_th
     assert first.served == 1
     assert not second.closed.is_set()
     second.answers.put(GONE)
+
+
+def test_from_a_thread_that_is_given_up_its_device_is_taken_by_the_next_one(desk):
+    first = desk.device(kind=Exclusive)
+    desk.sleep(1.7)
+    assert not first.seized_by
+    desk.sleep(0.2)
+    until(lambda: first.seized_by)
+    assert first.seized_by == [desk.thread._thread]
+    first.answers.put(None)
 
 
 def test_a_thread_that_goes_round_without_doing_anything_is_held_as_well(desk):
