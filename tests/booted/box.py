@@ -11,6 +11,7 @@ from tests.fakes.file_pins import FilePins
 from tests.fakes.processes import Sandbox
 from tests.fakes.sim_card import SimCards, library
 from tests.fakes.speech import recorded
+from tests.fakes.stalls import Stalls
 
 LINK, LIVE, ALERT, L1, L2 = 5, 6, 13, 19, 26
 LANG, BUTTON, MUTE = 17, 27, 22
@@ -58,12 +59,15 @@ class BootedBox:
         plugin = desk / "libasound_module_pcm_sim.so"
         shutil.copy(library(), plugin)  # where the unit sees it
         (desk / "asoundrc").write_text((desk / "asoundrc").read_text().replace(str(library()), str(plugin)))
-        for path in (self.pins.folder, *desk.iterdir()):
+        self.stalls = Stalls(desk / "stalls")
+        for path in desk.iterdir():
             path.chmod(0o777)
+        tests = INSIDE / "src/tests"
         environ = {
             "GPIOZERO_PIN_FACTORY": "file",
             "FILE_PINS": self.pins.folder,
-            "PYTHONPATH": INSIDE / "src/tests/file_pins",
+            "STALLS": self.stalls.folder,
+            "PYTHONPATH": f"{tests}/file_pins:{tests}/stalls",
             **self.cards.environment,
         }
         lines = "".join(f"Environment={name}={value}\n" for name, value in environ.items())
@@ -89,7 +93,8 @@ class BootedBox:
         self.machine.run("systemctl", "start", "boothd", check=check)
 
     def stop(self) -> None:
-        """End, and begin the next story with nothing kept."""
+        """End, and begin the next story with nothing kept and nothing held."""
+        self.stalls.let_go()
         self.machine.run("systemctl", "stop", "boothd")
         self.machine.run("systemctl", "reset-failed", "boothd", check=False)
         self.machine.run("sh", "-c", "rm -rf /var/lib/private/boothd/* /run/boothd-kept/*")

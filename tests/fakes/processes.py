@@ -74,6 +74,19 @@ class Sandbox:
         return [event["what"] for event in self.get("/sandbox/events") if "palabra_translator" not in event["who"]]
 
 
+def picture_at(path: Path) -> dict[str, Any] | None:
+    """What the daemon behind this socket says of itself, None while nobody answers."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(path))
+            client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: boothd\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+    except OSError:
+        return None
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
 @contextmanager
 def sandbox(folder: Path, *options: str, **environ: str) -> Iterator[Sandbox]:
     one = Sandbox(folder, *options, environ=environ)
@@ -102,23 +115,12 @@ class Box:
 
     def status(self) -> dict[str, Any] | None:
         """The whole picture, None while nobody answers. In none is LIVE lit while nothing is played (appliance B5)."""
-        picture = self._picture()
+        picture = picture_at(self.socket)
         if picture is not None and _is_lie(picture):
             time.sleep(0.5)  # a process that was stopped, or was long without a processor, has to come round first
-            picture = self._picture()
+            picture = picture_at(self.socket)
             assert picture is None or not _is_lie(picture), picture
         return picture
-
-    def _picture(self) -> dict[str, Any] | None:
-        try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(5)
-                client.connect(str(self.socket))
-                client.sendall(b"GET /v1/status HTTP/1.1\r\nHost: boothd\r\nConnection: close\r\n\r\n")
-                answer = b"".join(iter(lambda: client.recv(65536), b""))
-        except OSError:
-            return None
-        return json.loads(answer.partition(b"\r\n\r\n")[2])
 
     def captions(self, language: str) -> list[str]:
         """The translations so far; with `[log] captions = true`."""
