@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from typing import Any
 
 from service.cli import options as common
@@ -20,7 +21,9 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     common.add_config(verb)
     common.add_socket(verb)
     verb.add_argument("--json", action="store_true", help="everything, as JSON")
-    verb.add_argument("--watch", action="store_true", help="again after every change, until Ctrl-C")
+    verb.add_argument(
+        "--watch", action="store_true", help="after every change, until Ctrl-C: all of it on a terminal, else a line"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,13 +37,15 @@ async def _show(options: argparse.Namespace) -> None:
         picture = await fetch(socket, "/v1/status")
         print(json.dumps(picture, indent=2, ensure_ascii=False) if options.json else _told(picture))
         return
+    line = None
     async for picture in follow(socket, "/v1/events"):
         if options.json:
             print(json.dumps(picture, ensure_ascii=False), flush=True)
         elif sys.stdout.isatty():
             print(f"{CLEAR}{_told(picture)}", flush=True)
-        else:
-            print(f"{_told(picture)}\n", flush=True)
+        elif picture["summary"] != line:
+            line = picture["summary"]
+            print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
 
 
 def _told(picture: dict[str, Any]) -> str:

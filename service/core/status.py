@@ -133,6 +133,7 @@ def as_json(status: Status) -> dict[str, Any]:
     """The picture as JSON data. Pairs by their names; `menu` says what each is."""
     return {
         "phase": status.phase.value,
+        "summary": summary(status),
         "menu": [{"name": pair.name, "source": pair.source, "targets": list(pair.targets)} for pair in status.menu],
         "wanted": status.wanted.name if status.wanted else None,
         "confirmed": status.confirmed.name if status.confirmed else None,

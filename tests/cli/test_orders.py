@@ -99,6 +99,20 @@ def test_watch_tells_of_every_change_and_of_the_end(one):
     assert "creating" in phases
 
 
+@pytest.mark.slow
+def test_watch_without_a_terminal_is_a_line_for_every_change(one):
+    command = [*BOOTHD, "status", "--watch", "--config", str(one.config)]
+    with subprocess.Popen(command, env=one.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+        lines = [watch.stdout.readline()]
+        verb(one, "mute", "on")
+        while "muted" not in lines[-1]:
+            lines.append(watch.stdout.readline())
+        one.stop()
+        watch.communicate(timeout=20)
+    told = [line.split(" ", 1)[1] for line in lines]
+    assert told[0].startswith("READY") and told[-1].startswith("READY, muted") and len(set(told)) == len(told)
+
+
 @pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
 def test_without_a_daemon_every_verb_ends_in_3(tmp_path, words, capsys):
     with pytest.raises(SystemExit) as caught:

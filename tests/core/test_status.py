@@ -46,4 +46,5 @@ def test_the_picture_is_json():
     assert (picture["phase"], picture["wanted"], picture["confirmed"]) == ("live", "EN to FR", "EN to ES")
     assert picture["fault"] == {"code": 2, "name": "CloudRejected", "detail": "Insufficient balance"}
     assert picture["queue_level_ms"] == {"es": 40}
+    assert picture["summary"] == summary(status)
     assert as_json(Status())["fault"] is None

@@ -47,7 +47,7 @@ class Served:
         self.asked.append(command)
         match command:
             case Mute(on):
-                self.board.update(muted=on)
+                self.board.update(muted=not self.board.status.muted if on is None else on)
             case Choose(pair):
                 self.board.update(wanted=pair)
 
