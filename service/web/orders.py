@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from service.core.commands import Choose, Command, End, NextPair, Pause, PreviousPair, Start
 from service.core.languages import Menu
+from service.core.routes import OutputChannel
 from service.web.answers import Body, Refused
 
 
@@ -78,6 +79,6 @@ class ToneOrder(Body):
     seconds: float = Field(default=3.0, ge=0, le=60, allow_inf_nan=False)
     level_dbfs: float = Field(default=-20.0, ge=-80, le=0, allow_inf_nan=False)
     hz: float = Field(default=440.0, ge=20, le=20_000, allow_inf_nan=False)
-    channel: Literal["left", "right", "both"] | None = None
+    channel: OutputChannel | None = None
     route: int | None = Field(default=None, ge=1)
     force: bool = False  # also over a translation that people listen to
