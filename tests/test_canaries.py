@@ -186,7 +186,7 @@ def test_through_a_whole_day_nothing_is_told(tmp_path, cloud, kind):
         one.say("lang", "next")
         until(lambda: one.box.status()["confirmed"] == "EN to FR", "EN to FR")
         one.say("pause", "--wait")
-        one.say("resume", "--wait", "20")
+        one.say("resume", "--wait", "--timeout", "20")
         one.say("stop", "--wait")
         one.look("ready")
         cloud.fault("no-balance")
@@ -194,7 +194,7 @@ def test_through_a_whole_day_nothing_is_told(tmp_path, cloud, kind):
         one.box.until("fault")
         one.look("fault")
         cloud.clear("no-balance")
-        one.say("start", "--wait", "20")
+        one.say("start", "--wait", "--timeout", "20")
         one.box.until("live")
         second = session_of(cloud)
         one.search.secrets += [first, second]

@@ -22,7 +22,7 @@ def test_what_is_paid_is_what_the_cloud_charges(tmp_path):
         with box(tmp_path, settings, environ=credentials(cloud)) as one:
 
             def say(verb: str) -> None:
-                command = [*BOOTHD, verb, "--config", str(one.config), "--wait", "20"]
+                command = [*BOOTHD, verb, "--config", str(one.config), "--wait", "--timeout", "20"]
                 subprocess.run(command, env=one.environ, check=True, timeout=40)
 
             one.until("ready")
