@@ -129,11 +129,14 @@ class _Tap:
 
 class _NackPerStream(NackGenerator):
     """Stands where aiortc's was: what is `missing` when `add` says so is asked for; while nothing comes, what is
-    overdue by `send_nack`. A re-used m-line brings a new SSRC, and with it a new stream."""
+    overdue by `send_nack`, for as long as it is `connected`. A re-used m-line brings a new SSRC, and with it a new
+    stream."""
 
-    def __init__(self, send_nack: Callable[[int, list[int]], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, send_nack: Callable[[int, list[int]], Coroutine[Any, Any, None]], *, connected: Callable[[], bool]
+    ) -> None:
         super().__init__()
-        self._send_nack = send_nack
+        self._send_nack, self._connected = send_nack, connected
         self._ssrc = -1
         self._nacks, self._packet_s = Nacks(), 0.0
         self._overdue_timer: asyncio.TimerHandle | None = None
@@ -151,6 +154,8 @@ class _NackPerStream(NackGenerator):
 
     def _ask_for_overdue(self) -> None:
         now_s = time.monotonic()
+        if not self._connected():
+            return
         if overdue := self._nacks.overdue(now_s):
             self._requesting = asyncio.ensure_future(self._send_nack(self._ssrc, overdue))
         if now_s - self._packet_s < PATIENCE_S:
@@ -161,7 +166,9 @@ def tap(receiver: RTCRtpReceiver, push: Callable[[EncodedFrame], None]) -> None:
     """Give every packet of this receiver to `push`, on the event loop, in order of arrival; ask again for lost ones."""
     state: Any = receiver
     state._RTCRtpReceiver__jitter_buffer = _Tap(push)
-    state._RTCRtpReceiver__nack_generator = _NackPerStream(state._send_rtcp_nack)
+    state._RTCRtpReceiver__nack_generator = _NackPerStream(
+        state._send_rtcp_nack, connected=lambda: receiver.transport.state == "connected"
+    )
     state._RTCRtpReceiver__decoder_queue.put(None)  # so its decoder's thread, one for each m-line, ends at once
 
 

@@ -136,19 +136,19 @@ async def no_asking(ssrc, lost):
 
 
 async def test_nacks_start_anew_with_a_new_stream():
-    nacks: NackGenerator = aiortc_repairs._NackPerStream(no_asking)
+    nacks: NackGenerator = aiortc_repairs._NackPerStream(no_asking, connected=lambda: True)
     assert not nacks.add(packet(1, ssrc=7)) and nacks.add(packet(3, ssrc=7))
     assert nacks.missing == {2}
     assert not nacks.add(packet(40000, ssrc=8)) and nacks.missing == set()
 
 
 async def test_what_is_overdue_is_asked_for_while_nothing_comes():
-    asked = asyncio.Queue()
+    asked, connected = asyncio.Queue(), True
 
     async def ask(ssrc, lost):
         asked.put_nowait((ssrc, lost))
 
-    nacks: NackGenerator = aiortc_repairs._NackPerStream(ask)
+    nacks: NackGenerator = aiortc_repairs._NackPerStream(ask, connected=lambda: connected)
     for sequence in range(1000):  # at once: none has let wait for itself
         nacks.add(packet(sequence, ssrc=7))
     ssrc, lost = await asked.get()
@@ -156,3 +156,9 @@ async def test_what_is_overdue_is_asked_for_while_nothing_comes():
     while len(lost) < 3:  # and more of them, and the first ones again
         ssrc, lost = await asked.get()
     assert lost[:3] == [1000, 1001, 1002]
+    connected = False  # who has left asks for nothing, nor leaves a question behind
+    await asyncio.sleep(0.05)
+    while not asked.empty():
+        asked.get_nowait()
+    await asyncio.sleep(0.1)
+    assert asked.empty()
