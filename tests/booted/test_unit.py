@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from tests.booted.box import ALERT, CONFIG, LIVE, MUTE
+from tests.booted.box import ALERT, BUTTON, CONFIG, LIVE, MUTE
 from tests.fakes.processes import until
 
 pytestmark = pytest.mark.slow
 
 EXPOSURE = 15  # tenths
-NO_CARD = "alsa:card=absent"
+FAREWELL = ["end_task", "left", "deleted"]
 
 
 def lit(box, *lamps: int | None) -> bool:
@@ -74,20 +74,35 @@ def test_a_stop_says_farewell_and_leaves_the_lamps_dark(box):
     before, began_s = len(box.cloud.seen()), time.monotonic()
     box.machine.run("systemctl", "stop", "boothd")
     took_s = time.monotonic() - began_s
-    assert [what for what in box.cloud.seen()[before:] if what != "get_task"] == ["end_task", "left", "deleted"]
+    assert [what for what in box.cloud.seen()[before:] if what != "get_task"] == FAREWELL
     assert box.machine.shown("Result") == "success" and lit(box, 0, 0, 0)
     assert took_s < 4  # 2 s are promised, and a busy machine is forgiven
 
 
-@pytest.mark.parametrize("phase", ["creating", "preparing", "fault"])
-def test_a_stop_in_any_phase_is_clean(box, phase):
-    box.cloud.fault(
-        *{"creating": ("delay-create", 0.6), "preparing": ("never-ready", None)}.get(phase, ("no-balance",))
-    )
+@pytest.mark.parametrize(
+    ("phase", "fault", "due"),
+    [
+        ("creating", ("delay-create", 0.6), ["deleted"]),
+        ("preparing", ("never-ready", None), FAREWELL),
+        ("paused", None, FAREWELL),
+        ("waiting", ("server-error", 500), []),
+        ("fault", ("no-balance", None), []),
+    ],
+)
+def test_a_stop_in_any_phase_ends_what_there_is_to_end(box, phase, fault, due):
+    before = len(box.cloud.seen())
+    if fault is not None:
+        box.cloud.fault(*fault)
     box.start()
+    if phase == "paused":
+        box.machine.until("live")
+        box.pins.press(BUTTON)
     box.machine.until(phase)
+    if phase == "preparing":
+        until(lambda: "set_task" in box.cloud.seen()[before:], "set_task")
     box.machine.run("systemctl", "stop", "boothd")
     assert (box.machine.shown("Result"), box.machine.shown("ExecMainStatus")) == ("success", "0")
+    assert [what for what in box.cloud.seen()[before:] if what in FAREWELL] == due
     assert not box.cloud.sessions()
 
 
