@@ -57,14 +57,17 @@ class Board:
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the status; watchers hear of it only when something differs."""
-        before, after = self.status, replace(self.status, **changes)
-        if after.fault is not None:
-            fault = replace(after.fault, detail=self._hide(after.fault.detail))
-            after = replace(after, fault=fault, last_fault=fault)
-        if after.refusal is not None:
-            after = replace(after, refusal=self._hide(after.refusal))
-        after = replace(after, acknowledged=still_acknowledged(after))
+        before, after = self.status, replace(self.status, **self._without_secrets(changes))
+        if after.acknowledged is not None:
+            after = replace(after, acknowledged=still_acknowledged(after))
         if after != before:
             self.status = after
             for watcher in list(self._watchers):
                 watcher(before, after)
+
+    def _without_secrets(self, changes: dict[str, Any]) -> dict[str, Any]:
+        fault, refusal = changes.get("fault"), changes.get("refusal")
+        if fault is not None:
+            fault = replace(fault, detail=self._hide(fault.detail))
+            changes = changes | {"fault": fault, "last_fault": fault}
+        return changes if refusal is None else changes | {"refusal": self._hide(refusal)}
