@@ -21,6 +21,7 @@ Watch = Callable[[Callable[[], None]], AbstractContextManager[None]]  # calls ba
 CLOSING = web.AppKey("closing", asyncio.Event)
 STUCK_S = 5.0
 SOONEST_S = 0.05  # what changes sooner is one change
+STILL_HERE = b":\n\n"  # a comment
 STILL_HERE_S = 5.0  # less than half of what `client` waits for
 
 
@@ -74,12 +75,10 @@ def stream(picture: Picture, *, every_s: float) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         shown, closing = picture(), request.app[CLOSING]
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(request)
+        response = await _opened(request)
         with contextlib.suppress(ConnectionResetError, TimeoutError):
             while not closing.is_set():
-                async with asyncio.timeout(STUCK_S):
-                    await response.write(f"data: {json.dumps(shown)}\n\n".encode())
+                await _say(response, _event(shown))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(every_s):
                         await closing.wait()
@@ -95,23 +94,37 @@ def events(picture: Picture, watch: Watch) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         changed, closing = asyncio.Event(), request.app[CLOSING]
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        await response.prepare(request)
+        response = await _opened(request)
         with contextlib.suppress(ConnectionResetError, TimeoutError), watch(changed.set):
-            said = f"data: {json.dumps(picture())}\n\n"
+            said = _event(picture())
             while not closing.is_set():
-                async with asyncio.timeout(STUCK_S):
-                    await response.write(said.encode())
+                await _say(response, said)
                 await asyncio.sleep(SOONEST_S)
-                said = ":\n\n"
+                said = STILL_HERE
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(STILL_HERE_S):
                         await first_of(changed.wait(), closing.wait())
                     changed.clear()
-                    said = f"data: {json.dumps(picture())}\n\n"
+                    said = _event(picture())
         return response
 
     return answer
+
+
+async def _opened(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    return response
+
+
+def _event(picture: dict[str, Any]) -> bytes:
+    return f"data: {json.dumps(picture)}\n\n".encode()
+
+
+async def _say(response: web.StreamResponse, event: bytes) -> None:
+    """Raises ConnectionResetError or TimeoutError where nobody reads any more."""
+    async with asyncio.timeout(STUCK_S):
+        await response.write(event)
 
 
 def command(body: type[B], obey: Callable[[B], dict[str, Any] | None]) -> Handler:

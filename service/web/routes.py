@@ -10,7 +10,7 @@ from aiohttp import web
 from service.core import lamp_words
 from service.core.commands import Acknowledge, Command, Floor, Identify, Mute
 from service.core.languages import Menu
-from service.web.answers import Body, Picture, Watch, command, current, events, looked_up, stream
+from service.web.answers import Body, Watch, command, current, events, looked_up, stream
 from service.web.orders import IdentifyOrder, LanguageOrder, Nothing, SessionOrder, Switch, ToneOrder
 
 LEVELS_EVERY_S = 0.1
@@ -38,6 +38,12 @@ class Served(Protocol):
         """Take a wish."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Post:
+    body: type[Body]
+    obey: Any
+
+
 def table(served: Served, *, watch: Watch) -> tuple[web.RouteDef, ...]:
     """What is served."""
 
@@ -57,7 +63,10 @@ def table(served: Served, *, watch: Watch) -> tuple[web.RouteDef, ...]:
         "/v1/identify": asks(IdentifyOrder, "identifying", lambda order: Identify(order.on)),
         "/v1/tone": _Post(ToneOrder, served.tone),
     }
-    schemas: Picture = lambda: {path: post.body.model_json_schema() for path, post in posts.items()}  # noqa: E731
+
+    def schemas() -> dict[str, Any]:
+        return {path: post.body.model_json_schema() for path, post in posts.items()}
+
     pictures: dict[str, Any] = {
         "/v1/status": current(served.picture),
         "/v1/events": events(served.picture, watch),
@@ -70,9 +79,3 @@ def table(served: Served, *, watch: Watch) -> tuple[web.RouteDef, ...]:
         *(web.get(path, answer) for path, answer in pictures.items()),
         *(web.post(path, command(post.body, post.obey)) for path, post in posts.items()),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Post:
-    body: type[Body]
-    obey: Any
