@@ -39,7 +39,7 @@ from service.memory import Memory
 from service.room import peers
 from service.room.rooms import Rooms
 from service.settings import Settings
-from service.settings.model import Lamps as LampSettings
+from service.settings.pins import Lamps as LampSettings
 from service.sound.opus import OpusDecoder, OpusEncoder
 from service.system import board_health, garbage, journal, logs
 from service.system.clock import Clock

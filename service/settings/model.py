@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     Strict,
@@ -20,16 +19,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.core.gpio_lines import GpioLine, Place
 from service.core.languages import AUTO, LanguagePair, Menu
 from service.core.session import ENCRYPTED
 from service.core.switching import conflicts
-from service.settings import routes, values
+from service.settings import pins, routes, values
 from service.settings.audio import Audio, Fallback
 from service.settings.clashes import Clash, refuse
+from service.settings.pins import Buttons, Lamps
 from service.settings.section import Section, Source, Target, Text, Texts
 from service.settings.values import Duration
 
@@ -130,56 +128,6 @@ class Pair(Section):
         )
 
 
-class Pin(Section):
-    """Where something is connected, an inline table in the file: a pin of a Raspberry Pi's 40-pin header by its GPIO
-    (BCM) number, or any board's line by its name, or by its number on a chip."""
-
-    pin: int | None = Field(default=None, ge=0, le=27)
-    line: Annotated[str | int, BeforeValidator(values.gpio_line)] | None = None
-    chip: Text | None = None
-
-    @model_validator(mode="after")
-    def _names_one_place(self) -> Self:
-        if self.pin is None and self.line is None:
-            raise PydanticKnownError("missing")
-        refuse(self._clashes())
-        return self
-
-    def _clashes(self) -> Iterator[Clash]:
-        if self.pin is not None and self.line is not None:
-            yield Clash((), "has a pin and a line; keep the one that is meant")
-        if self.chip is not None and self.line is None:
-            yield Clash(("chip",), "is for a line; take it away")
-        if isinstance(self.line, int) and self.chip is None:
-            text = 'is a number and needs its chip, as in { line = 7, chip = "1c20800.pinctrl" }'
-            yield Clash(("line",), text)
-
-    @property
-    def place(self) -> Place:
-        """The same as the core's word."""
-        if self.line is not None:
-            return GpioLine(self.line, self.chip)
-        assert self.pin is not None
-        return self.pin
-
-
-class LampPin(Pin):
-    active_high: bool = True
-
-
-class Lamps(Section):
-    link: LampPin | None = None
-    live: LampPin | None = None
-    alert: LampPin | None = None
-    languages: Annotated[tuple[LampPin, ...], Strict(False)] = ()
-
-
-class Buttons(Section):
-    lang: Pin | None = None
-    live: Pin | None = None
-    mute: Pin | None = None
-
-
 class Http(Section):
     socket: Annotated[str, AfterValidator(values.socket_path)] = "/run/boothd/control.sock"
 
@@ -260,16 +208,8 @@ class Settings(BaseSettings):
     @field_validator("lamps", "buttons")
     @classmethod
     def _pins_differ(cls, section: Lamps | Buttons, info: ValidationInfo) -> Lamps | Buttons:
-        taken: dict[Place, str] = {}
-        clashes = []
         lamps = info.data.get("lamps", Lamps()) if isinstance(section, Buttons) else Lamps()
-        for key, pin in [*_pins("lamps", lamps), *_pins(str(info.field_name), section)]:
-            word = "pin" if pin.line is None else "line"
-            if pin.place in taken:
-                text = f"{word} {getattr(pin, word)} is already {taken[pin.place]}; give each its own {word}"
-                clashes.append(Clash((*key[1:], word), text))
-            taken.setdefault(pin.place, ".".join(map(str, key)))
-        refuse(clashes)
+        refuse(pins.clashes([("lamps", lamps), (str(info.field_name), section)]))
         return section
 
     @field_validator("audio")
@@ -296,11 +236,3 @@ class Settings(BaseSettings):
     def unheard(self) -> list[str]:
         """Targets that no route of line-out takes anywhere: no mistake, but hardly meant. A line each."""
         return routes.unheard_targets(self.audio.output.routes(), self.menu().pairs)
-
-
-def _pins(name: str, section: Lamps | Buttons) -> Iterator[tuple[tuple[str | int, ...], Pin]]:
-    for key, value in section:
-        if isinstance(value, Pin):
-            yield (name, key), value
-        elif isinstance(value, tuple):
-            yield from (((name, key, index), pin) for index, pin in enumerate(value))

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.settings.model import Pin, Settings
+from service.settings.model import Settings
+from service.settings.pins import Pin
 from service.settings.secrets import FILES
 from service.settings.section import Section
 
