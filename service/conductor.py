@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from service.billing import Billing
 from service.board import Board
 from service.concurrency import first_of
 from service.control import Control, Controls
@@ -48,6 +49,7 @@ from service.core.languages import LanguagePair, Menu, pick_track
 from service.core.outages import Outage
 from service.core.phase import Phase
 from service.core.ports import EncodedSink, LineIn, LineOut, RoomLink, Sessions
+from service.core.session import Session
 from service.core.status import Fault
 from service.core.switching import Switching
 from service.core.translation import TranslationTask
@@ -58,15 +60,13 @@ from service.transports import Transport, Transports
 
 log = logging.getLogger(__name__)
 
-KEEP_PAID_MIN = 10  # each time writes 4 kB to the card, which may get 1 MB a day (appliance M22)
-
 
 class Conductor:
     """One box's story. Everything runs on the event loop.
 
     `intent` is what is wanted at the start, and `on_intent` is told when a person changes it. A session that has lasted
-    as long as `accounts` allows is ended, and with `renews` followed by a new one. `on_paid` hears now and then, and at
-    each session's end, what was paid in all. `first_wait_s` passes before the first session, unless a person acts.
+    as long as `accounts` allows is ended, and with `renews` followed by a new one; `on_paid` is that of `Billing`.
+    `first_wait_s` passes before the first session, unless a person acts.
     """
 
     def __init__(
@@ -95,11 +95,10 @@ class Conductor:
         self._panel = Panel(board=board, line_out=line_out)
         self._sessions, self._transports = sessions, transports
         self._line_in, self._line_out = line_in, line_out
-        self._accounts, self._renews = accounts, renews
-        self._on_intent, self._on_paid = on_intent, on_paid
-        self._on_caption = on_caption
+        self._renews, self._on_intent, self._on_caption = renews, on_intent, on_caption
         self._idle = idle or Idle(None)
         self._clock, self._chance = clock, chance
+        self._billing = Billing(board=board, accounts=accounts, on_paid=on_paid, clock=clock)
         self._scene = Scene(board=board, on_outage=on_outage, clock=clock)
         self._first_s = clock() + first_wait_s  # no session before, unless a person acts
         self._intent = intent
@@ -137,7 +136,7 @@ class Conductor:
         before, self._intent, was_paused = self._intent, intent, self._paused
         self._first_s = 0.0
         if not intent.on_air:
-            self._accounts.off_air()
+            self.accounts.off_air()
             if before.on_air:
                 self._ended.set()
         if intent.paused or not intent.on_air:
@@ -187,7 +186,7 @@ class Conductor:
     @property
     def accounts(self) -> Accounts:
         """How long, and how much of it paid."""
-        return self._accounts
+        return self._billing.accounts
 
     @property
     def phase(self) -> Phase:
@@ -217,7 +216,7 @@ class Conductor:
                 if (wait_s := self._first_s - self._clock()) > 0:
                     await self._change_within(wait_s)
                     continue
-                if self._accounts.overdue(self._clock()):
+                if self._billing.overdue:
                     self._end_what_is_overdue()
                     continue
                 began_s = self._clock()
@@ -308,51 +307,35 @@ class Conductor:
     async def _session(self) -> None:
         self._board.update(session_notice=None)
         self._scene.enter(Phase.CREATING)
-        async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session, self._accounted():
-            self._scene.network_is_there()
-            self._scene.enter(Phase.JOINING)
-            self._tracks.clear()
-            transport = self._transport = self._transports.next()
-            self._silent_since_s = self._clock() if self._silent_since_s is None else self._silent_since_s
-            async with transport.rooms.join(session, self._line_in, self._sink) as link:
-                self._scene.enter(Phase.PREPARING)
-                self._board.update(transport=transport.name)
-                async with (
-                    transport.controls.open(session, link) as control,
-                    self._talking(link, control, transport.controls) as talk,
-                ):
-                    await first_of(link.pump(), talk.hear(), talk.speak(), talk.watch())
+        async with self._sessions.open(publisher_can_subscribe=self._ask_subscribe) as session:
+            with self._billing.session():
+                await self._stay(session)
 
-    @asynccontextmanager
-    async def _accounted(self) -> AsyncIterator[None]:
-        self._accounts.opened(self._clock())
-        self._board.update(session=self._accounts.sessions)
-        try:
-            yield
-        finally:
-            self._accounts.closed(self._clock())
-            self._on_paid(self._accounts.total_s(self._clock()))
-            self._board.update(session_min=None)
-
-    def _look_at_accounts(self) -> None:
-        """End what has lasted too long; say how long it has lasted, by the minute."""
-        now_s = self._clock()
-        age_s, paid_s = self._accounts.age_s(now_s), self._accounts.total_s(now_s)
-        if age_s is not None and self._board.status.session_min != age_s // 60:
-            self._board.update(session_min=int(age_s // 60))
-            if age_s // 60 % KEEP_PAID_MIN == 0:
-                self._on_paid(paid_s)
-        if self._accounts.overdue(now_s):
-            self._end_what_is_overdue()
+    async def _stay(self, session: Session) -> None:
+        """Join its room, and talk there until something ends it."""
+        self._scene.network_is_there()
+        self._scene.enter(Phase.JOINING)
+        self._tracks.clear()
+        transport = self._transport = self._transports.next()
+        self._silent_since_s = self._clock() if self._silent_since_s is None else self._silent_since_s
+        async with transport.rooms.join(session, self._line_in, self._sink) as link:
+            self._scene.enter(Phase.PREPARING)
+            self._board.update(transport=transport.name)
+            async with (
+                transport.controls.open(session, link) as control,
+                self._talking(link, control, transport.controls) as talk,
+            ):
+                await first_of(link.pump(), talk.hear(), talk.speak(), talk.watch())
 
     def _end_what_is_overdue(self) -> None:
-        log.warning("on air for session.max_session (%s): the session is ended", self._accounts.limit)
-        self._accounts.off_air()
+        limit = self.accounts.limit
+        log.warning("on air for session.max_session (%s): the session is ended", limit)
+        self.accounts.off_air()
         if self._renews:
             self._ended.set()
         else:
             self.ask(End())
-            self._board.update(session_notice=f"ended by itself after session.max_session of {self._accounts.limit}")
+            self._board.update(session_notice=f"ended by itself after session.max_session of {limit}")
 
     def _sink(self, language: str) -> EncodedSink | None:
         self._tracks.add(language)
@@ -398,7 +381,9 @@ class Conductor:
 
     def _look(self, talk: Talk) -> None:
         self._settle(talk)
-        self._look_at_accounts()
+        self._billing.look()
+        if self._billing.overdue:
+            self._end_what_is_overdue()
         self._look_whether_idle()
         self._look_at_media(talk.link)
 
@@ -422,7 +407,7 @@ class Conductor:
         """Bring phase, board and line-out to what the task says."""
         task, link = talk.task, talk.link
         assert task.wanted is not None
-        self._accounts.running(task.running, self._clock())
+        self._billing.running(task.running)
         if task.wanted != self._switching.asked(self._intent.pair):  # taken back, since it was not to be had
             pair = self._switching.heard(task.wanted, self._intent.pair, self._board.status.confirmed)
             assert pair is not None  # whatever was wanted is of the menu
