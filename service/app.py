@@ -40,6 +40,8 @@ from service.room import peers
 from service.room.rooms import Rooms
 from service.settings import Settings
 from service.settings.pins import Lamps as LampSettings
+from service.sound.capture import Capture
+from service.sound.line_out import LineOut
 from service.sound.opus import OpusDecoder, OpusEncoder
 from service.system import board_health, garbage, journal, logs
 from service.system.clock import Clock
@@ -76,7 +78,7 @@ async def open_box(
         lamps = stack.enter_context(open_lamps(settings.lamps, board=board, pins=pins, memory=memory))
         stack.push_async_callback(_connections_closed)
         stack.callback(memory.keep_clocks)
-        menu, rooms, sockets = settings.menu(), Rooms(), _sockets()
+        rooms, sockets = Rooms(), _sockets()
         wall_clock = Clock(written=filter(None, (PROGRAM, memory.folder)))
         line_out = await stack.enter_async_context(open_line_out(settings, clocks=memory.clocks))
         capture = await stack.enter_async_context(
@@ -87,28 +89,15 @@ async def open_box(
             fallback.caption(caption)
             on_caption(caption)
 
-        conductor = Conductor(
+        conductor = _conductor(
+            settings,
             board=board,
-            menu=menu,
-            instant=settings.session.switching == "instant",
-            sessions=ClockGate(
-                _sessions(settings, memory),
-                board=board,
-                trustworthy=lambda: wall_clock.signs().trustworthy,
-                wait_s=settings.time.wait_for_sync_s if settings.palabra.is_encrypted else 0.0,
-            ),
+            memory=memory,
             transports=_transports(settings, rooms, sockets),
             line_in=capture,
             line_out=line_out,
-            intent=memory.intent(menu, settings.box.autostart),
-            accounts=Accounts(paid_s=memory.paid_s, max_session_s=settings.session.max_session_s),
-            renews=settings.box.autostart == "always",
-            first_wait_s=memory.wait_s(),
-            on_intent=memory.keep_intent,
-            on_paid=memory.keep_paid,
+            wall_clock=wall_clock,
             on_caption=heard,
-            on_outage=journal.on_outage,
-            idle=Idle(settings.session.idle_pause_after_s),
         )
         fallback = Fallback(
             board=board,
@@ -186,6 +175,45 @@ def open_lamps(settings: LampSettings, *, board: Board, pins: Pins, memory: Memo
 async def _connections_closed() -> None:
     """Peer connections close in the background; what takes longer goes down with the process."""
     await asyncio.wait({asyncio.ensure_future(peers.closed())}, timeout=CLOSING_S)
+
+
+def _conductor(
+    settings: Settings,
+    *,
+    board: Board,
+    memory: Memory,
+    transports: Transports,
+    line_in: Capture,
+    line_out: LineOut,
+    wall_clock: Clock,
+    on_caption: Callable[[Caption], None],
+) -> Conductor:
+    """With what it is to remember, and sessions that wait for the clock."""
+    menu, keys = settings.menu(), settings.session
+    sessions = ClockGate(
+        _sessions(settings, memory),
+        board=board,
+        trustworthy=lambda: wall_clock.signs().trustworthy,
+        wait_s=settings.time.wait_for_sync_s if settings.palabra.is_encrypted else 0.0,
+    )
+    return Conductor(
+        board=board,
+        menu=menu,
+        instant=keys.switching == "instant",
+        sessions=sessions,
+        transports=transports,
+        line_in=line_in,
+        line_out=line_out,
+        intent=memory.intent(menu, settings.box.autostart),
+        accounts=Accounts(paid_s=memory.paid_s, max_session_s=keys.max_session_s),
+        renews=settings.box.autostart == "always",
+        first_wait_s=memory.wait_s(),
+        on_intent=memory.keep_intent,
+        on_paid=memory.keep_paid,
+        on_caption=on_caption,
+        on_outage=journal.on_outage,
+        idle=Idle(keys.idle_pause_after_s),
+    )
 
 
 def _floor_rules(settings: Settings) -> FloorRules:
