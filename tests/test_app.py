@@ -5,7 +5,6 @@ import json
 import random
 import socket
 import time
-import wave
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -25,6 +24,7 @@ from service.dsp.limiter import NOTICE as TOO_LOUD
 from service.dsp.sides import NOTICE as SIDES_CANCEL
 from service.gpio.pins import Pins
 from service.web.client import fetch
+from tests.fakes.processes import recording
 
 PIN = {"lang": 17, "live": 27, "mute": 22}
 
@@ -37,9 +37,7 @@ def refused_port() -> int:
 
 @pytest.fixture
 def environ(tmp_path):
-    with wave.open(str(tmp_path / "in.wav"), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(bytes(9600))
+    recording(tmp_path / "in.wav")
     pairs = [{"name": target, "source": "en", "target": target} for target in ("es", "fr")]
     pins = {f"BOOTHD_BUTTONS__{name.upper()}": json.dumps({"pin": pin}) for name, pin in PIN.items()}
     return {

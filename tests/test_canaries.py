@@ -7,14 +7,13 @@ import subprocess
 import sys
 import threading
 import urllib.request
-import wave
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.fakes.processes import BOOTHD, Box, Sandbox, sandbox, settings_for, until
+from tests.fakes.processes import BOOTHD, Box, Sandbox, recording, sandbox, settings_for, until
 
 pytestmark = pytest.mark.slow
 
@@ -99,10 +98,7 @@ class Daemon:
             one.mkdir(exist_ok=True)
         for name in KINDS[kind]:
             (secrets / f"palabra-{name.replace('_', '-')}").write_text(CANARIES[name])
-        line_in = folder / "line-in.wav"
-        with wave.open(str(line_in), "wb") as file:
-            file.setparams((1, 2, 48000, 0, "NONE", ""))
-            file.writeframes(bytes(9600))
+        line_in = recording(folder / "line-in.wav")
         settings = settings_for(folder, url, line_in=str(line_in), extra=TRACE)
         self.box = Box(
             folder,

@@ -3,12 +3,11 @@
 import asyncio
 import stat
 import time
-import wave
 
 import pytest
 
 from service.web.client import Declined, fetch, follow, send
-from tests.fakes.processes import box, credentials, sandbox, settings_for
+from tests.fakes.processes import box, credentials, recording, sandbox, settings_for
 
 pytestmark = pytest.mark.slow
 
@@ -17,9 +16,7 @@ VOLATILE = ("levels", "frames", "xruns", "devices", "session_age_s", "paid_s")
 
 @pytest.fixture
 def one(tmp_path):
-    with wave.open(str(tmp_path / "nothing.wav"), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(bytes(9600))
+    recording(tmp_path / "nothing.wav")
     with sandbox(tmp_path) as cloud:
         settings = settings_for(tmp_path, cloud.url, line_in=str(tmp_path / "nothing.wav"))
         with box(tmp_path, settings, environ=credentials(cloud)) as running:

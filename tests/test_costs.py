@@ -3,20 +3,16 @@
 import json
 import subprocess
 import time
-import wave
 
 import pytest
 
-from tests.fakes.processes import BOOTHD, box, credentials, sandbox, settings_for, until
+from tests.fakes.processes import BOOTHD, box, credentials, recording, sandbox, settings_for, until
 
 pytestmark = pytest.mark.slow
 
 
 def test_what_is_paid_is_what_the_cloud_charges(tmp_path):
-    line_in = tmp_path / "line-in.wav"
-    with wave.open(str(line_in), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(bytes(48000))
+    line_in = recording(tmp_path / "line-in.wav", bytes(48000))
     with sandbox(tmp_path) as cloud:
         settings = settings_for(tmp_path, cloud.url, line_in=str(line_in))
         with box(tmp_path, settings, environ=credentials(cloud)) as one:

@@ -9,12 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-import wave
 
 import pytest
 
 from service.web.client import fetch
-from tests.fakes.processes import BOOTHD, Box, Sandbox, box, credentials, sandbox, settings_for, until
+from tests.fakes.processes import BOOTHD, Box, Sandbox, box, credentials, recording, sandbox, settings_for, until
 
 pytestmark = pytest.mark.slow
 
@@ -51,11 +50,7 @@ def no_faults(request):
 
 @pytest.fixture
 def line_in(tmp_path):
-    path = tmp_path / "line-in.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(bytes(48000))
-    return path
+    return recording(tmp_path / "line-in.wav", bytes(48000))
 
 
 @pytest.fixture

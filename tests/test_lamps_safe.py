@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import wave
 
 import pytest
 
@@ -15,7 +14,7 @@ from service.lamps_safe import settle
 from service.memory import Memory
 from service.system.store import Store
 from tests.fakes.file_pins import FilePins
-from tests.fakes.processes import Box, credentials, sandbox, settings_for, until
+from tests.fakes.processes import Box, credentials, recording, sandbox, settings_for, until
 
 LINK, LIVE, ALERT, L1, L2, LANG, BUTTON = 5, 6, 13, 19, 26, 17, 27
 PINS = f"""
@@ -109,9 +108,7 @@ def test_it_loads_nothing_that_takes_time():
 @pytest.mark.slow
 def test_from_a_finger_to_the_lamps_over_a_sudden_death(tmp_path, pins):
     """The daemon on these pins: pressed and seen from outside; after kill -9 the lamps stop saying that it is live."""
-    with wave.open(str(tmp_path / "in.wav"), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(bytes(9600))
+    recording(tmp_path / "in.wav")
     with sandbox(tmp_path) as cloud:
         settings = settings_for(tmp_path, cloud.url, line_in=str(tmp_path / "in.wav"), extra=PINS)
         one = Box(tmp_path, settings, environ={**credentials(cloud), **pins.environ})

@@ -1,7 +1,6 @@
 """The sample profiles of `deploy/profiles`, each started as it is on a daemon's own pins, with files for its cards."""
 
 import time
-import wave
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from service.settings import load
 from tests.fakes.file_pins import FilePins
-from tests.fakes.processes import box, credentials, sandbox, until
+from tests.fakes.processes import box, credentials, recording, sandbox, until
 from tests.fakes.speech import recorded
 
 PROFILES = Path(__file__).parents[1] / "deploy/profiles"
@@ -47,9 +46,7 @@ def cloud(tmp_path_factory):
 @pytest.fixture
 def start(tmp_path, cloud):
     """A box with this profile; only its sound devices and its cloud are others."""
-    with wave.open(str(tmp_path / "in.wav"), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(recorded()[: 10 * 96_000])
+    recording(tmp_path / "in.wav", recorded()[: 10 * 96_000])
 
     @contextmanager
     def begin(name: str, **more: str):

@@ -3,12 +3,11 @@
 import signal
 import subprocess
 import time
-import wave
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.processes import BOOTHD, Box, credentials, sandbox, settings_for, until
+from tests.fakes.processes import BOOTHD, Box, credentials, recording, sandbox, settings_for, until
 from tests.fakes.stalls import Stalls
 from tests.fakes.systemd import Service
 
@@ -23,10 +22,7 @@ class Booth:
     """A daemon that is LIVE under a systemd of ours, and what can be seen of it from outside."""
 
     def __init__(self, folder: Path, cloud, *, extra: str = "", watchdog_s: float = 10.0) -> None:
-        line_in = folder / "line-in.wav"
-        with wave.open(str(line_in), "wb") as file:
-            file.setparams((1, 2, 48000, 0, "NONE", ""))
-            file.writeframes(bytes(48000))
+        line_in = recording(folder / "line-in.wav", bytes(48000))
         self.stalls = Stalls(folder / "stalls")
         settings = settings_for(folder, cloud.url, line_in=str(line_in), extra=ALWAYS + extra)
         self.box = Box(folder, settings, environ={**credentials(cloud), **self.stalls.environ()})

@@ -1,7 +1,6 @@
 """The box on a booted machine, as a technician sets it up: settings, credentials, cards, pins."""
 
 import shutil
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +111,3 @@ class BootedBox:
     def heard(self) -> np.ndarray:
         """What line-out has played so far."""
         return self.cards["lineout"].samples()
-
-    def keep(self, path: Path) -> Path:
-        """The same as a WAV file."""
-        with wave.open(str(path), "wb") as file:
-            file.setparams((1, 2, 48000, 0, "NONE", ""))
-            file.writeframes(self.heard().tobytes())
-        return path

@@ -3,14 +3,13 @@
 import argparse
 import json
 import subprocess
-import wave
 
 import pytest
 
 from service.cli import main, orders
 from service.cli.exits import Failed
 from service.cli.status import duration
-from tests.fakes.processes import BOOTHD, Box, box, credentials, sandbox, settings_for
+from tests.fakes.processes import BOOTHD, Box, box, credentials, recording, sandbox, settings_for
 
 VERBS = (["start"], ["stop"], ["pause"], ["resume"], ["lang"], ["mute"], ["floor"], ["ack"], ["identify"])
 
@@ -24,9 +23,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def one(tmp_path, world):
     settings = settings_for(tmp_path, world.url, line_in=str(tmp_path / "nothing.wav"))
-    with wave.open(str(tmp_path / "nothing.wav"), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(bytes(9600))
+    recording(tmp_path / "nothing.wav")
     with box(tmp_path, settings, environ=credentials(world)) as running:
         running.until("ready")
         yield running

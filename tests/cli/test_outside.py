@@ -7,7 +7,7 @@ import wave
 import numpy as np
 import pytest
 
-from tests.fakes.processes import BOOTHD, Box, box, credentials, sandbox, settings_for, until
+from tests.fakes.processes import BOOTHD, Box, box, credentials, recording, sandbox, settings_for, until
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,7 @@ def world(tmp_path_factory):
 def start(tmp_path, world):
     """A box whose line-in is a sine at -12 dBFS for a minute."""
     sine = 8231 * np.sin(2 * np.pi * 1000 * np.arange(48000) / 48000)
-    with wave.open(str(tmp_path / "line-in.wav"), "wb") as file:
-        file.setparams((1, 2, 48000, 0, "NONE", ""))
-        file.writeframes(np.tile(sine.astype("<i2"), 60).tobytes())
+    recording(tmp_path / "line-in.wav", np.tile(sine.astype("<i2"), 60).tobytes())
     settings = settings_for(tmp_path, world.url, line_in=str(tmp_path / "line-in.wav"), extra="{}")
 
     def begin(extra: str = ""):

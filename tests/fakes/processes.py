@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import wave
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,14 @@ def until(condition: Callable[[], Any], what: str, limit_s: float = 15.0) -> Any
             return found
         time.sleep(0.05)
     raise AssertionError(f"waited {limit_s} s in vain for {what}")
+
+
+def recording(path: Path, pcm: bytes = bytes(9600)) -> Path:
+    """A WAV file of mono s16 at 48 kHz; without more, a tenth of a second of silence."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(pcm)
+    return path
 
 
 class Sandbox:
