@@ -110,8 +110,7 @@ class Stage:
 
     async def until(self, phase: Phase, limit_s: float = 100.0) -> None:
         async with asyncio.timeout(limit_s):
-            while self.status.phase is not phase:
-                await asyncio.sleep(0.01)
+            await self.board.until(lambda status: status.phase is phase)
 
     async def stop(self) -> None:
         self.conductor.stopping()
