@@ -2,8 +2,8 @@
 
 What the lamps say must not outlive who said it. After a clean stop all are dark; after any other end LIVE is off and
 ALERT steadily on until the next process has something to say. It reads where they are from a file that the daemon
-left (`store.OVER_A_CRASH` says where), and needs neither network nor settings. What a real line does once this program has
-ended as well is up to the board: it was not tried.
+left (`store.OVER_A_CRASH` says where), and needs neither network nor settings. What a real line does once this program
+has ended as well is up to the board: it was not tried.
 """
 
 from __future__ import annotations
